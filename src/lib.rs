@@ -1,0 +1,3 @@
+//! gwha lets two routers act as one gateway.
+
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The `gwha` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Bytes to values and back; no state, no I/O. One file a protocol.
+
+pub mod types;
