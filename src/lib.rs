@@ -1,3 +1,5 @@
 //! gwha lets two routers act as one gateway.
 
+pub mod config;
+pub mod engine;
 pub mod wire;
