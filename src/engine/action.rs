@@ -51,6 +51,9 @@ pub enum Action {
     },
     /// Something worth a log line, an event, or a place in the history.
     Notice(Notice),
+    /// From here on ids refer to the configuration that [`super::Event::Config`] brought; actions before it
+    /// in the same step refer to the old one.
+    Configured,
     /// All is said that had to be said: leave.
     Exit,
 }
@@ -88,6 +91,8 @@ pub enum Refusal {
     UnknownRouter,
     /// From the standby the role can only be asked for with `list router`, by a healthy node.
     CannotClaim,
+    /// With more than two routers a certain one can be chosen only over the peer channel.
+    NeedsChannel,
     /// Another switch is under way.
     Busy,
     /// The daemon stops.
@@ -103,6 +108,9 @@ impl core::fmt::Display for Refusal {
             Refusal::CannotClaim => {
                 "this router can't claim the role (not healthy, or peers are configured without `list router`); \
                  run the command on the master"
+            }
+            Refusal::NeedsChannel => {
+                "with more than two routers a certain one can be chosen only over the peer channel"
             }
             Refusal::Busy => "another switch is under way",
             Refusal::Stopping => "the daemon is stopping",

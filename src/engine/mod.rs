@@ -1,13 +1,28 @@
 //! How routers decide: pure, deterministic, one state machine for each sync group.
 //!
 //! [`Engine::step`] takes the time, one [`Event`] and a list to which it adds [`Action`]s. It cannot
-//! fail, block, read a clock or do anything itself. `docs/PROTOCOL.md` states its rules.
+//! fail, block, read a clock or do anything itself. `docs/PROTOCOL.md` states its rules; the code cites them
+//! by number.
+//!
+//! Reading order: [`Event`] and [`Action`] (the contract), `group` (the state machine; `standby`, `master`,
+//! `question`, `priority` are its chapters), `member` (what an instance keeps for its group), `track`.
 
 mod action;
+mod announce;
+mod cx;
 mod event;
+mod group;
+mod member;
+mod receive;
+mod reload;
 mod role;
 mod time;
+mod timers;
+mod track;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use action::{Action, Done, Mismatch, Notice, Refusal, RoleChange};
 pub use event::{
@@ -21,29 +36,98 @@ pub use view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TargetV
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::model::{Config, GroupId, InstanceId, TrackId};
+use crate::config::model::{Config, GroupId, InstanceId, LinkId, Routers, TrackId};
+
+use cx::Cx;
+use group::{Giving, Group};
+use receive::Demux;
+use timers::earliest;
+use track::{Answer, Track};
 
 /// The decision maker of one node.
 #[derive(Debug)]
 pub struct Engine {
     config: Arc<Config>,
+    links: Vec<Option<LinkState>>,
+    tracks: Vec<Track>,
+    groups: Vec<Group>,
+    /// When each group is due, so that a step touches only the groups it concerns.
+    due: Vec<Option<Instant>>,
+    demux: Demux,
+    maintenance: Maintenance,
+    commands: Vec<Pending>,
+    stopping: bool,
 }
+
+/// A command that waits for its groups.
+#[derive(Debug)]
+struct Pending {
+    id: CommandId,
+    began: Instant,
+    waiting: usize,
+    refusal: Option<Refusal>,
+}
+
+/// Results of commands, by group as they come in.
+type Results = Vec<(CommandId, Result<(), Refusal>)>;
 
 impl Engine {
     /// A node that has just started; every link counts as missing until told otherwise.
     pub fn new(config: Arc<Config>, boot: &Boot, now: Instant) -> Engine {
-        let _ = (boot, now);
-        Engine { config }
+        let mut engine = Engine {
+            links: vec![None; config.links.len()],
+            tracks: Vec::new(),
+            groups: Vec::new(),
+            due: Vec::new(),
+            demux: Demux::new(&config),
+            maintenance: boot.maintenance,
+            commands: Vec::new(),
+            stopping: false,
+            config,
+        };
+        engine.populate(boot, now);
+        engine
+    }
+
+    fn populate(&mut self, boot: &Boot, now: Instant) {
+        let config = Arc::clone(&self.config);
+        self.tracks = ids(config.tracks.len())
+            .map(|id| Track::new(TrackId(id), &config.tracks[usize::from(id)], now))
+            .collect();
+        for id in ids(config.groups.len()) {
+            let remembered =
+                boot.groups.iter().find(|past| past.group == config.groups[usize::from(id)].name);
+            let (mut out, mut results) = (Vec::new(), Vec::new());
+            let group = Group::new(GroupId(id), &self.cx(now, &mut out, &mut results), remembered);
+            self.groups.push(group);
+        }
+        self.due = self.groups.iter().map(Group::next_deadline).collect();
     }
 
     /// Takes in one event and adds what follows from it to `out`.
     pub fn step(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Action>) {
-        let _ = (now, event, out);
+        match event {
+            Event::Timeout => self.timeout(now, out),
+            Event::Vrrp { link, packet } => self.receive(now, link, &packet, out),
+            Event::Link { link, state } => self.link(now, link, state, out),
+            Event::Probe { track, round, target, outcome } => {
+                let answer = Answer { round, target: usize::from(target), outcome };
+                self.probe(now, track, &answer, out);
+            }
+            Event::Applied { group, epoch, outcome } => {
+                self.with(now, group, out, |group, cx| group.applied(cx, epoch, outcome));
+            }
+            Event::Conflict { instance } => self.with_member(now, instance, out, Group::conflict),
+            Event::SendFailed { instance } => self.with_member(now, instance, out, Group::send_failed),
+            Event::Config(config) => self.reload(now, config, out),
+            Event::Command { id, command } => self.command(now, id, command, out),
+            Event::Terminate => self.terminate(now, out),
+        }
     }
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        earliest(self.due.iter().copied().chain(self.tracks.iter().map(Track::next_deadline)))
     }
 
     /// The configuration in force.
@@ -53,32 +137,299 @@ impl Engine {
 
     /// A group's present role and epoch.
     pub fn role(&self, group: GroupId) -> (Role, Epoch) {
-        let _ = group;
-        (Role::Init, Epoch(0))
+        self.groups[group.index()].role()
+    }
+
+    /// Maintenance of this node.
+    pub fn maintenance(&self) -> Maintenance {
+        self.maintenance
     }
 
     /// Own address that an instance's packets carry; `None` while it is not on the link. Those who
     /// get them are [`crate::config::model::Instance::others`].
     pub fn source(&self, id: InstanceId) -> Option<IpAddr> {
-        let _ = id;
-        None
+        let group = &self.groups[self.config.instances[id.index()].group.index()];
+        group.members.iter().find(|member| member.id == id)?.source
+    }
+
+    /// Packets for virtual routers that are not configured here, since the start.
+    pub fn unknown_vrid(&self) -> u32 {
+        self.demux.unknown()
     }
 
     /// An instance as status shows it.
     pub fn instance(&self, id: InstanceId, now: Instant) -> InstanceView {
-        let _ = (id, now);
-        unreachable!()
+        let group = &self.groups[self.config.instances[id.index()].group.index()];
+        let at =
+            group.members.iter().position(|member| member.id == id).expect("every instance is in its group");
+        self.look(now, |cx| group.member_view(cx, &group.members[at]))
     }
 
     /// A group as status shows it.
     pub fn group(&self, id: GroupId, now: Instant) -> GroupView {
-        let _ = (id, now);
-        unreachable!()
+        self.look(now, |cx| self.groups[id.index()].view(cx))
     }
 
     /// A track as status shows it.
     pub fn track(&self, id: TrackId, now: Instant) -> TrackView {
-        let _ = (id, now);
-        unreachable!()
+        let (track, config) = (&self.tracks[id.index()], &self.config.tracks[id.index()]);
+        let (streak, needed) = track.streak(config);
+        let used = |group: &Group| group.uses.iter().position(|used| used.config.track == id);
+        let effects = self.groups.iter().filter_map(|group| used(group).map(|at| (group, at)));
+        let effect = self.look(now, |cx| {
+            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).collect();
+            shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned()
+        });
+        let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());
+        TrackView {
+            id,
+            state,
+            targets,
+            streak,
+            needed,
+            since,
+            effect: effect.unwrap_or_else(|| "none".to_string()),
+        }
     }
+
+    /// Lets `show` see the surroundings; views change nothing, so they get a copy of the tracks.
+    fn look<T>(&self, now: Instant, show: impl FnOnce(&Cx<'_>) -> T) -> T {
+        let mut tracks = self.tracks.clone();
+        let (mut out, mut results) = (Vec::new(), Vec::new());
+        show(&Cx {
+            now,
+            config: &self.config,
+            links: &self.links,
+            tracks: &mut tracks,
+            maintenance: self.maintenance,
+            out: &mut out,
+            results: &mut results,
+        })
+    }
+
+    fn cx<'a>(&'a mut self, now: Instant, out: &'a mut Vec<Action>, results: &'a mut Results) -> Cx<'a> {
+        Cx {
+            now,
+            config: &self.config,
+            links: &self.links,
+            tracks: &mut self.tracks,
+            maintenance: self.maintenance,
+            out,
+            results,
+        }
+    }
+
+    /// Lets a group act, then books its deadline, its tracks and the results of commands.
+    fn with(
+        &mut self,
+        now: Instant,
+        id: GroupId,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Group, &mut Cx<'_>),
+    ) {
+        let mut results = Results::new();
+        let group = &mut self.groups[id.index()];
+        let before = group.is_serving();
+        let mut cx = Cx {
+            now,
+            config: &self.config,
+            links: &self.links,
+            tracks: &mut self.tracks,
+            maintenance: self.maintenance,
+            out,
+            results: &mut results,
+        };
+        act(group, &mut cx);
+        self.due[id.index()] = group.next_deadline();
+        if before != group.is_serving() {
+            self.run_tracks(now, out);
+        }
+        self.book(now, results, out);
+    }
+
+    fn with_member(
+        &mut self,
+        now: Instant,
+        instance: InstanceId,
+        out: &mut Vec<Action>,
+        act: impl FnOnce(&mut Group, &mut Cx<'_>, usize),
+    ) {
+        let id = self.config.instances[instance.index()].group;
+        let at = self.groups[id.index()].members.iter().position(|member| member.id == instance);
+        if let Some(at) = at {
+            self.with(now, id, out, |group, cx| act(group, cx, at));
+        }
+    }
+
+    fn with_all(&mut self, now: Instant, out: &mut Vec<Action>, act: impl Fn(&mut Group, &mut Cx<'_>)) {
+        for id in ids(self.groups.len()) {
+            self.with(now, GroupId(id), out, &act);
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
+        for at in 0..self.tracks.len() {
+            if self.tracks[at].next_deadline().is_some_and(|due| due <= now) {
+                let mut results = Results::new();
+                let carrier = Group::track_carrier(&self.cx(now, out, &mut results), at);
+                self.tracks[at].timeout(now, &self.config.tracks[at], carrier, out);
+                self.track_moved(now, at, out);
+            }
+        }
+        for at in ids(self.groups.len()) {
+            if self.due[usize::from(at)].is_some_and(|due| due <= now) {
+                self.with(now, GroupId(at), out, Group::timeout);
+            }
+        }
+    }
+
+    fn link(&mut self, now: Instant, link: LinkId, state: &LinkState, out: &mut Vec<Action>) {
+        if self.links[link.index()].as_ref() == Some(state) {
+            return;
+        }
+        self.links[link.index()] = Some(state.clone());
+        let config = Arc::clone(&self.config);
+        for at in ids(config.groups.len()) {
+            let on_link = |id: &InstanceId| config.instances[id.index()].link == link;
+            if config.groups[usize::from(at)].instances.iter().any(on_link) {
+                self.with(now, GroupId(at), out, Group::look);
+            }
+        }
+        self.run_tracks(now, out);
+        for at in 0..self.tracks.len() {
+            if config.tracks[at].link == Some(link) {
+                let mut results = Results::new();
+                let carrier = Group::track_carrier(&self.cx(now, out, &mut results), at);
+                self.tracks[at].link_changed(now, &config.tracks[at], carrier, out);
+                self.track_moved(now, at, out);
+            }
+        }
+    }
+
+    fn probe(&mut self, now: Instant, track: TrackId, answer: &Answer, out: &mut Vec<Action>) {
+        self.tracks[track.index()].answer(now, &self.config.tracks[track.index()], *answer, out);
+        self.track_moved(now, track.index(), out);
+    }
+
+    /// A track may have changed its verdict, or cleared a doubt.
+    fn track_moved(&mut self, now: Instant, track: usize, out: &mut Vec<Action>) {
+        for at in ids(self.groups.len()) {
+            let uses = &self.groups[usize::from(at)].uses;
+            if uses.iter().any(|used| used.config.track.index() == track) {
+                self.with(now, GroupId(at), out, Group::refresh);
+            }
+        }
+    }
+
+    /// Starts the tracks that some group wants to run now, and stops the others.
+    fn run_tracks(&mut self, now: Instant, out: &mut Vec<Action>) {
+        for at in 0..self.tracks.len() {
+            let wanted = self.look(now, |cx| {
+                let uses =
+                    self.groups.iter().flat_map(|group| (0..group.uses.len()).map(move |used| (group, used)));
+                let mine = uses.filter(|(group, used)| group.uses[*used].config.track.index() == at);
+                mine.filter_map(|(group, used)| group.wants_track(used, cx)).min()
+            });
+            match wanted {
+                Some(judge_from) => self.tracks[at].run(now, judge_from),
+                None => self.tracks[at].halt(out),
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, id: CommandId, command: Command, out: &mut Vec<Action>) {
+        if self.stopping {
+            return out.push(Action::Reply { id, result: Err(Refusal::Stopping) });
+        }
+        match command {
+            Command::Switch(to) => self.switch(now, id, to, out),
+            Command::Maintenance(maintenance) => {
+                self.maintenance = maintenance;
+                out.push(Action::KeepMaintenance(maintenance));
+                self.with_all(now, out, Group::refresh);
+                out.push(Action::Reply { id, result: Ok(Done { took: core::time::Duration::ZERO }) });
+            }
+            Command::Recheck => {
+                self.with_all(now, out, Group::recheck);
+                out.push(Action::Reply { id, result: Ok(Done { took: core::time::Duration::ZERO }) });
+            }
+        }
+    }
+
+    fn switch(&mut self, now: Instant, id: CommandId, to: SwitchTo, out: &mut Vec<Action>) {
+        let giving = match self.direction(to) {
+            Ok(giving) => giving,
+            Err(refusal) => return out.push(Action::Reply { id, result: Err(refusal) }),
+        };
+        let concerned = |group: &Group| group.is_serving() == (giving == Giving::Away);
+        let groups: Vec<u16> =
+            ids(self.groups.len()).filter(|at| concerned(&self.groups[usize::from(*at)])).collect();
+        if groups.is_empty() {
+            return out.push(Action::Reply { id, result: Err(Refusal::AlreadyMaster) });
+        }
+        self.commands.push(Pending { id, began: now, waiting: groups.len(), refusal: None });
+        for at in groups {
+            self.with(now, GroupId(at), out, |group, cx| group.switch(cx, id, giving));
+        }
+    }
+
+    /// Which way a switch goes for this node. Where the roles are mixed, "other" means away.
+    fn direction(&self, to: SwitchTo) -> Result<Giving, Refusal> {
+        let serving = self.groups.iter().any(Group::is_serving);
+        match to {
+            SwitchTo::Other if serving => Ok(Giving::Away),
+            SwitchTo::Other | SwitchTo::This => Ok(Giving::Take),
+            SwitchTo::Router(address) if self.is_own(address) => Ok(Giving::Take),
+            SwitchTo::Router(address) => {
+                let has = |instance: &crate::config::model::Instance| {
+                    let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
+                    all.contains(&address).then_some(all.len())
+                };
+                match self.config.instances.iter().find_map(has) {
+                    None => Err(Refusal::UnknownRouter),
+                    Some(_) if !serving => Err(Refusal::AlreadyMaster),
+                    Some(count) if count > 2 => Err(Refusal::NeedsChannel),
+                    Some(_) => Ok(Giving::Away),
+                }
+            }
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.groups.iter().flat_map(|group| &group.members).any(|member| member.source == Some(address))
+    }
+
+    /// Answers commands whose groups have all come to an end.
+    fn book(&mut self, now: Instant, results: Results, out: &mut Vec<Action>) {
+        for (id, result) in results {
+            let Some(at) = self.commands.iter().position(|pending| pending.id == id) else { continue };
+            let pending = &mut self.commands[at];
+            pending.waiting = pending.waiting.saturating_sub(1);
+            if let Err(refusal) = result {
+                pending.refusal.get_or_insert(refusal);
+            }
+            if pending.waiting == 0 {
+                let pending = self.commands.swap_remove(at);
+                let done = Done { took: now.since(pending.began) };
+                out.push(Action::Reply { id, result: pending.refusal.map_or(Ok(done), Err) });
+            }
+        }
+    }
+
+    fn terminate(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if core::mem::replace(&mut self.stopping, true) {
+            return;
+        }
+        self.with_all(now, out, |group, cx| group.terminate(cx, &Cause::Terminated));
+        self.due.fill(None);
+        for track in &mut self.tracks {
+            track.halt(out);
+        }
+        out.push(Action::Exit);
+    }
+}
+
+/// Ids of a list; configurations are bounded far below `u16::MAX`.
+fn ids(count: usize) -> core::ops::Range<u16> {
+    0..u16::try_from(count).unwrap_or(u16::MAX)
 }

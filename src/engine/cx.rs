@@ -1,0 +1,44 @@
+//! What a group may see and touch during one step.
+
+use crate::config::model::{Config, Instance, InstanceId, LinkId};
+
+use super::Results;
+use super::action::Action;
+use super::event::{LinkState, Maintenance};
+use super::time::Instant;
+use super::track::Track;
+
+/// The surroundings of a group during one step.
+pub(super) struct Cx<'a> {
+    /// The time, the same for all events of one turn of the caller's loop.
+    pub now: Instant,
+    /// The configuration in force.
+    pub config: &'a Config,
+    /// States of the links, by [`LinkId`]; `None`: nothing was said of it yet.
+    pub links: &'a [Option<LinkState>],
+    /// The tracks, by [`crate::config::model::TrackId`].
+    pub tracks: &'a mut [Track],
+    /// Maintenance of the node.
+    pub maintenance: Maintenance,
+    /// What is to be done.
+    pub out: &'a mut Vec<Action>,
+    /// Results of commands that groups have finished.
+    pub results: &'a mut Results,
+}
+
+impl Cx<'_> {
+    /// The configuration of an instance.
+    pub fn instance(&self, id: InstanceId) -> &Instance {
+        &self.config.instances[id.index()]
+    }
+
+    /// The state of a link.
+    pub fn link(&self, id: LinkId) -> Option<&LinkState> {
+        self.links[id.index()].as_ref()
+    }
+
+    /// Asks for an action.
+    pub fn emit(&mut self, action: Action) {
+        self.out.push(action);
+    }
+}

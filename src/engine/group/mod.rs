@@ -1,0 +1,478 @@
+//! One sync group: the state machine of the protocol.
+//!
+//! ```text
+//!            another master heard                    rule 4 crash, 5 told, 7 stopped, 8 preempt, switch
+//!   Init ───────────────────────────► Standby ─────────────────────────────────────────► Serving
+//!     │                                   ▲                                                 │
+//!     └── nobody heard for Master_Down ───┼───── rule 10 higher priority, or stalled ───────┤
+//!          (or resumed: rule 13) ─────────┼──► Serving                                      │
+//!                                         └───── rule 3 last usable member gone ────────────┘
+//! ```
+//!
+//! Members have no state of their own; that is why a group can't come apart. The role that the world sees
+//! is derived: a standby with a fault of its own shows as `fault`.
+
+mod command;
+mod master;
+mod nodes;
+mod priority;
+mod question;
+mod renew;
+mod show;
+mod standby;
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope, TrackUse};
+use crate::limits;
+
+use super::action::{Action, Notice, RoleChange};
+use super::cx::Cx;
+use super::event::{ApplyOutcome, CommandId, Remembered};
+use super::member::{Member, Rhythm, Watch};
+use super::role::{Cause, Epoch, Fault, Role};
+use super::time::Instant;
+use super::timers::{Timer, earliest};
+use super::track::Carrier;
+use super::view::TrackState;
+
+pub(super) use command::Giving;
+use master::Serving;
+use nodes::{Node, Speaker, place_of, speaker};
+use question::Question;
+use standby::Standby;
+
+/// A sync group.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    pub id: GroupId,
+    pub members: Vec<Member>,
+    pub uses: Vec<Use>,
+    place: Option<Place>,
+    state: State,
+    role: Role,
+    epoch: Epoch,
+    since: Instant,
+    cause: Cause,
+    /// The effective priority as it was computed last (rule 2).
+    priority: u8,
+    /// When it last rose: what rule 5b waits from.
+    rose: Instant,
+    /// Since when nothing is wrong with this node (rule 8).
+    healthy_since: Option<Instant>,
+    /// When a claim by rule 5b or 8 falls due, as things are.
+    claim: Timer,
+    /// When the daemon before this one last advertised as master (rule 13).
+    resume: Option<Instant>,
+    /// Others that were heard, and whether they answer the question (rule 12).
+    nodes: Vec<Node>,
+    /// An operator moved the role away from here: no preemption (rule 8).
+    switched_away: bool,
+    switch: Option<command::Switch>,
+    /// The addresses can't be installed (rule 22).
+    unapplied: Timer,
+    unapplied_until: Option<Instant>,
+}
+
+/// Where the state machine is.
+#[derive(Debug, Clone)]
+enum State {
+    /// Start hold (rule 9a).
+    Init,
+    Standby(Standby),
+    Serving(Serving),
+}
+
+/// A track as this group uses it.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    pub config: TrackUse,
+    /// Down when the role was lost, and only the master can judge it (rule 9).
+    pub remembered: bool,
+    /// Until then a verdict of down moves nothing.
+    damped_until: Option<Instant>,
+    /// How long the next one is damped.
+    damping: Duration,
+}
+
+impl Use {
+    fn new(config: TrackUse) -> Use {
+        Use { config, remembered: false, damped_until: None, damping: limits::DAMPING_FIRST }
+    }
+}
+
+/// An accepted advert.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    /// Position in the group's members.
+    pub member: usize,
+    /// Its sender's address.
+    pub source: IpAddr,
+    /// What it says.
+    pub priority: u8,
+    /// The sender's interval.
+    pub interval: crate::wire::types::Interval,
+}
+
+impl Group {
+    pub fn new(id: GroupId, cx: &Cx<'_>, remembered: Option<&Remembered>) -> Group {
+        let config = &cx.config.groups[id.index()];
+        let member = |id: &InstanceId| Member::new(*id, cx.instance(*id));
+        Group {
+            id,
+            members: config.instances.iter().map(member).collect(),
+            uses: config.tracks.iter().map(|track| Use::new(track.clone())).collect(),
+            place: None,
+            state: State::Init,
+            role: Role::Init,
+            epoch: remembered.map_or(Epoch(0), |past| past.epoch),
+            since: cx.now,
+            cause: Cause::Started,
+            priority: priority::UNKNOWN,
+            rose: cx.now,
+            healthy_since: None,
+            claim: Timer::default(),
+            resume: remembered.and_then(|past| past.last_advert),
+            nodes: Vec::new(),
+            switched_away: false,
+            switch: None,
+            unapplied: Timer::default(),
+            unapplied_until: None,
+        }
+    }
+
+    pub fn role(&self) -> (Role, Epoch) {
+        (self.role, self.epoch)
+    }
+
+    fn config<'a>(&self, cx: &Cx<'a>) -> &'a Config {
+        &cx.config.groups[self.id.index()]
+    }
+
+    /// Takes in the present states of the links.
+    pub fn look(&mut self, cx: &mut Cx<'_>) {
+        let mut place = self.place;
+        for at in 0..self.members.len() {
+            self.look_at(cx, at, &mut place);
+        }
+        self.place = place;
+        let mute = self.members.iter().all(|member| !member.usable());
+        if mute && matches!(self.state, State::Serving(_)) {
+            return self.demote(cx, Cause::NoUsableMember, None);
+        }
+        self.refresh(cx);
+    }
+
+    fn look_at(&mut self, cx: &mut Cx<'_>, at: usize, place: &mut Option<Place>) {
+        let (priority, was_usable) = (self.priority, self.members[at].usable());
+        let member = &mut self.members[at];
+        let instance = &cx.config.instances[member.id.index()];
+        member.look(instance, cx.link(instance.link), *place);
+        if place.is_none() {
+            *place = place_of(&instance.routers, member.source);
+        }
+        if member.usable() == was_usable {
+            return;
+        }
+        if !member.usable() {
+            member.master_down.stop();
+            member.silence();
+        } else if matches!(self.state, State::Serving(_)) {
+            member.schedule(cx.now, instance.interval, Rhythm::Restart);
+            member.advertise(cx, priority);
+            member.announcer.start(cx.now, &instance.announce);
+        } else {
+            member.learned = instance.interval;
+            member.arm(cx.now, instance, priority, Watch::Anyone);
+        }
+    }
+
+    /// Runs the tracks that should run here, and stops the others.
+    pub fn wants_track(&self, at: usize, cx: &Cx<'_>) -> Option<Instant> {
+        let used = &self.uses[at];
+        let track = &cx.config.tracks[used.config.track.index()];
+        if !used.config.places.contains(self.place) {
+            return None;
+        }
+        match used.config.scope {
+            TrackScope::Any => Some(cx.now),
+            TrackScope::MasterOnly => {
+                let up = track.link.is_none_or(|link| carrier(cx, Some(link)) == Carrier::Up);
+                let settle = track.interval.saturating_mul(u32::from(track.fall));
+                (up && matches!(self.state, State::Serving(_))).then(|| cx.now.after(settle))
+            }
+        }
+    }
+
+    /// Something that the priority depends on may have changed.
+    pub fn refresh(&mut self, cx: &mut Cx<'_>) {
+        self.damp(cx);
+        let priority = self.effective(cx);
+        let before = core::mem::replace(&mut self.priority, priority);
+        if priority > before {
+            self.rose = cx.now;
+        }
+        if self.is_healthy(cx) {
+            self.healthy_since.get_or_insert(cx.now);
+        } else {
+            self.healthy_since = None;
+        }
+        if priority != before {
+            cx.emit(Action::Notice(Notice::PriorityChanged { group: self.id, from: before, to: priority }));
+            self.priority_changed(cx);
+        }
+        self.show_role(cx);
+        self.consider(cx);
+    }
+
+    fn priority_changed(&mut self, cx: &mut Cx<'_>) {
+        if matches!(self.state, State::Serving(_)) {
+            return self.say(cx);
+        }
+        for member in &mut self.members {
+            member.rearm(cx.instance(member.id), self.priority);
+        }
+    }
+
+    /// Keeps the role that the world sees in step with faults that begin and end.
+    fn show_role(&mut self, cx: &mut Cx<'_>) {
+        let State::Standby(_) = self.state else { return };
+        match (self.role, self.fault(cx)) {
+            (Role::Backup, Some(fault)) => self.set_role(cx, Role::Fault, Cause::FaultBegan(fault)),
+            (Role::Fault, None) => self.set_role(cx, Role::Backup, Cause::FaultEnded),
+            (Role::Init | Role::Backup | Role::Master | Role::Fault, _) => {}
+        }
+    }
+
+    fn set_role(&mut self, cx: &mut Cx<'_>, to: Role, cause: Cause) {
+        let from = core::mem::replace(&mut self.role, to);
+        self.epoch = self.epoch.next();
+        self.since = cx.now;
+        self.cause = cause.clone();
+        cx.emit(Action::Role(RoleChange { group: self.id, from, to, cause, epoch: self.epoch }));
+    }
+
+    /// An accepted advert arrived.
+    pub fn heard(&mut self, cx: &mut Cx<'_>, heard: Heard) {
+        let instance = cx.instance(self.members[heard.member].id);
+        let speaker = speaker(&instance.routers, heard.source);
+        if matches!(self.state, State::Serving(_)) {
+            self.heard_as_master(cx, speaker, heard);
+        } else {
+            self.heard_as_standby(cx, speaker, heard);
+        }
+    }
+
+    /// Becomes master: the advert first, so that a master which still serves lets go as early as it can.
+    fn promote(&mut self, cx: &mut Cx<'_>, cause: Cause) {
+        let displaced = match (&self.state, &cause) {
+            (State::Standby(standby), Cause::Told { .. } | Cause::Stopped { .. }) => standby.followed(),
+            _ => None,
+        };
+        self.end_doubt();
+        self.state = State::Serving(Serving::new(cx.now, displaced));
+        for used in &mut self.uses {
+            if used.config.scope == TrackScope::MasterOnly {
+                used.remembered = false;
+                cx.tracks[used.config.track.index()].forget(cx.now);
+            }
+        }
+        self.priority = self.effective(cx);
+        self.say(cx);
+        self.set_role(cx, Role::Master, cause);
+        self.announce(cx);
+    }
+
+    /// Announces the addresses of all usable members.
+    fn announce(&mut self, cx: &mut Cx<'_>) {
+        for member in self.members.iter_mut().filter(|member| member.usable()) {
+            let schedule = &cx.config.instances[member.id.index()].announce;
+            member.announcer.start(cx.now, schedule);
+            if member.announcer.fires(cx.now, schedule) {
+                cx.out.push(Action::Announce { instance: member.id });
+            }
+        }
+    }
+
+    /// Is master no more: the addresses go before anything is said.
+    fn demote(&mut self, cx: &mut Cx<'_>, cause: Cause, rival: Option<(Speaker, Heard)>) {
+        self.remember_verdicts(cx);
+        self.state = State::Standby(Standby::new(cx.now));
+        self.unapplied.stop();
+        let role = if self.fault(cx).is_some() { Role::Fault } else { Role::Backup };
+        self.set_role(cx, role, cause);
+        let priority = self.priority;
+        for member in &mut self.members {
+            member.silence();
+            let instance = &cx.config.instances[member.id.index()];
+            member.learned = instance.interval;
+            if member.usable() {
+                member.arm(cx.now, instance, priority, Watch::Anyone);
+            }
+        }
+        if let Some((speaker, heard)) = rival {
+            self.follow(cx, speaker, heard);
+        }
+        self.finish_switch(cx);
+        self.refresh(cx);
+    }
+
+    /// Whether the addresses that the role asks for are in place (rule 22).
+    pub fn applied(&mut self, cx: &mut Cx<'_>, epoch: Epoch, outcome: ApplyOutcome) {
+        if epoch != self.epoch || self.role != Role::Master {
+            return;
+        }
+        match outcome {
+            ApplyOutcome::Complete => {
+                self.unapplied.stop();
+                self.unapplied_until = None;
+                self.refresh(cx);
+            }
+            ApplyOutcome::Failing if self.unapplied.at().is_none() => {
+                self.unapplied.set(cx.now.after(limits::APPLY_GRACE));
+            }
+            ApplyOutcome::Failing => {}
+        }
+    }
+
+    /// Does what is due.
+    pub fn timeout(&mut self, cx: &mut Cx<'_>) {
+        self.resume(cx);
+        if self.unapplied.is_due(cx.now) {
+            self.give_up_addresses(cx);
+        }
+        if self.unapplied_until.is_some_and(|until| until <= cx.now) && self.role != Role::Master {
+            self.unapplied_until = None;
+            self.refresh(cx);
+        }
+        self.end_damping(cx);
+        self.switch_timeout(cx);
+        match self.state {
+            State::Serving(_) => self.serve(cx),
+            State::Init | State::Standby(_) => self.stand_by(cx),
+        }
+    }
+
+    /// Three seconds without its addresses: a master without them is an outage (rule 22).
+    fn give_up_addresses(&mut self, cx: &mut Cx<'_>) {
+        self.unapplied.stop();
+        if !self.nodes.is_empty() {
+            self.unapplied_until = Some(cx.now.after(limits::APPLY_FAULT_REMEMBERED));
+            self.refresh(cx);
+        }
+    }
+
+    /// When [`Group::timeout`] is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let members = self
+            .members
+            .iter()
+            .flat_map(|member| [member.advert.at(), member.retry.at(), member.announcer.due()]);
+        let damped = self.uses.iter().map(|used| used.damped_until);
+        let own = [
+            self.resume.filter(|_| self.members.iter().any(Member::usable)),
+            self.unapplied.at(),
+            self.unapplied_until.filter(|_| self.role != Role::Master),
+            self.switch.as_ref().map(|switch| switch.until),
+            self.standby_deadline(),
+            self.serving_deadline(),
+        ];
+        earliest(members.chain(damped).chain(own))
+    }
+
+    /// Taken up again within Master_Down of the last advert: nobody has noticed, so nothing is touched.
+    fn resume(&mut self, cx: &mut Cx<'_>) {
+        let Some(last_advert) = self.resume.filter(|_| self.members.iter().any(Member::usable)) else {
+            return;
+        };
+        self.resume = None;
+        let interval = self.master_down(cx);
+        if !matches!(self.state, State::Init) || cx.now.since(last_advert) >= interval {
+            return;
+        }
+        self.state = State::Serving(Serving::new(cx.now, None));
+        self.priority = self.effective(cx);
+        self.say(cx);
+        self.set_role(cx, Role::Master, Cause::Resumed);
+        for member in self.members.iter_mut().filter(|member| member.usable()) {
+            member.announcer.resume(cx.now, &cx.config.instances[member.id.index()].announce);
+        }
+    }
+
+    /// Says the priority on every usable member, in the order of the file, and begins a new interval.
+    fn say(&mut self, cx: &mut Cx<'_>) {
+        let priority = self.priority;
+        for member in self.members.iter_mut().filter(|member| member.usable()) {
+            member.schedule(cx.now, cx.config.instances[member.id.index()].interval, Rhythm::Restart);
+            member.advertise(cx, priority);
+        }
+        if let State::Serving(serving) = &mut self.state {
+            serving.said(cx.now);
+        }
+    }
+
+    /// Says one word on every usable member without touching the rhythm.
+    fn say_once(&mut self, cx: &mut Cx<'_>, priority: u8) {
+        for member in self.members.iter_mut().filter(|member| member.usable()) {
+            member.advertise(cx, priority);
+        }
+    }
+
+    /// The longest Master_Down_Interval of the members.
+    fn master_down(&self, cx: &Cx<'_>) -> Duration {
+        let watch = self.watch(cx);
+        let of = |member: &Member| member.master_down_interval(cx.instance(member.id), self.priority, watch);
+        self.members.iter().map(of).max().unwrap_or_default()
+    }
+
+    /// Whether the other one's silence can be noticed by two nodes at once (rule 4).
+    fn watch(&self, cx: &Cx<'_>) -> Watch {
+        match &self.config(cx).base {
+            Base::ByPlace(bases) if bases.len() == 2 => Watch::OnlyPeer,
+            Base::ByPlace(_) | Base::Own(_) => Watch::Anyone,
+        }
+    }
+
+    /// Leaves for good (rule 13): the addresses first, then priority 0 if this node was master.
+    pub fn terminate(&mut self, cx: &mut Cx<'_>, cause: &Cause) {
+        let serving = matches!(self.state, State::Serving(_));
+        if serving || self.role == Role::Init {
+            self.state = State::Standby(Standby::new(cx.now));
+            self.set_role(cx, Role::Backup, cause.clone());
+        }
+        if serving {
+            self.say_once(cx, 0);
+        }
+        for member in &mut self.members {
+            member.silence();
+            member.master_down.stop();
+        }
+        self.refuse_switch(cx, super::action::Refusal::Stopping);
+    }
+
+    /// Commands of this group that wait for an answer.
+    pub fn pending(&self) -> Option<CommandId> {
+        self.switch.as_ref().map(|switch| switch.id)
+    }
+}
+
+/// Whether frames can pass a track's link; without a link nothing is known against it.
+pub(super) fn carrier(cx: &Cx<'_>, link: Option<crate::config::model::LinkId>) -> Carrier {
+    use super::event::LinkCondition;
+    match link.map(|link| cx.link(link).map(|state| state.condition)) {
+        None | Some(Some(LinkCondition::Up)) => Carrier::Up,
+        Some(_) => Carrier::Down,
+    }
+}
+
+/// Whether a verdict counts against the node.
+fn is_down(verdict: TrackState) -> bool {
+    verdict == TrackState::Down
+}
+
+/// A fault of a member's link.
+fn link_fault(member: &Member, cx: &Cx<'_>) -> Option<Fault> {
+    let instance = cx.instance(member.id).name.clone();
+    member.problem.map(|problem| Fault::Link { instance, problem })
+}

@@ -1,0 +1,231 @@
+//! Rule 2: what a node says of itself, in one number.
+
+use core::time::Duration;
+
+use crate::config::model::{Base, Place, TrackScope, TrackUse, Weight};
+use crate::limits;
+
+use super::super::cx::Cx;
+use super::super::event::Maintenance;
+use super::super::role::Fault;
+use super::super::time::Instant;
+use super::super::track::{Carrier, rise_time};
+use super::super::view::TrackState;
+use super::{Group, State, Use, carrier, command::Giving, is_down, link_fault};
+
+/// Said by nobody: a node that does not know its place yet.
+pub(super) const UNKNOWN: u8 = FAULT;
+/// A fault of its own.
+const FAULT: u8 = 2;
+/// A fault of its own, on the first router: two failed nodes still have an order.
+const FAULT_FIRST: u8 = 3;
+/// Maintenance, or a switch under way.
+pub(super) const STEP_BACK: u8 = 4;
+/// Said by a standby that an operator makes master: above every base.
+pub(super) const TAKE: u8 = 254;
+/// The address owner: never lowered by weights (RFC 9568 §5.2.4).
+const OWNER: u8 = 255;
+/// Where weights end: below are the words with a meaning of their own.
+const WEIGHED: core::ops::RangeInclusive<u8> = 16..=254;
+
+/// Which verdicts count as down.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Doubting<'a> {
+    /// Those that are.
+    Nothing,
+    /// Also those not confirmed at this moment: positions in [`Group::uses`] that are (rule 6).
+    AllBut(&'a [usize]),
+}
+
+impl Group {
+    /// The effective priority (rule 2).
+    pub(super) fn effective(&self, cx: &Cx<'_>) -> u8 {
+        self.weigh(cx, Doubting::Nothing)
+    }
+
+    /// The priority if the named verdicts counted as down. Faults go before maintenance.
+    pub(super) fn weigh(&self, cx: &Cx<'_>, doubting: Doubting<'_>) -> u8 {
+        let Some(base) = self.base(cx) else { return UNKNOWN };
+        let Some(weights) = self.weights(cx, doubting).filter(|_| self.fault_of_parts(cx).is_none()) else {
+            return if self.place == Some(Place(0)) { FAULT_FIRST } else { FAULT };
+        };
+        if cx.maintenance == Maintenance::On {
+            return STEP_BACK;
+        }
+        match self.switch.as_ref().map(|switch| switch.giving) {
+            Some(Giving::Away) => return STEP_BACK,
+            Some(Giving::Take) if matches!(self.state, State::Serving(_)) => return TAKE,
+            Some(Giving::Take) | None => {}
+        }
+        if base == OWNER {
+            return OWNER;
+        }
+        let sum = i32::from(base).saturating_add(weights);
+        let sum = sum.clamp(i32::from(*WEIGHED.start()), i32::from(*WEIGHED.end()));
+        u8::try_from(sum).unwrap_or(base)
+    }
+
+    /// Priority of this node when healthy.
+    pub(super) fn base(&self, cx: &Cx<'_>) -> Option<u8> {
+        match &self.config(cx).base {
+            Base::Own(priority) => Some(*priority),
+            Base::ByPlace(bases) => bases.get(usize::from(self.place?.0)).copied(),
+        }
+    }
+
+    /// The first thing that is wrong with this node itself.
+    pub(super) fn fault(&self, cx: &Cx<'_>) -> Option<Fault> {
+        self.fault_of_parts(cx).or_else(|| {
+            let failed = self.counted(cx).find(|(at, config)| {
+                self.counts_as_down(cx, *at, Doubting::Nothing) && config.weight == Weight::Fault
+            });
+            failed.map(|(_, config)| Fault::Track { track: config.name.clone() })
+        })
+    }
+
+    /// Faults that are not a track's.
+    fn fault_of_parts(&self, cx: &Cx<'_>) -> Option<Fault> {
+        let link = self.members.iter().find_map(|member| link_fault(member, cx));
+        link.or_else(|| self.unapplied_until.map(|_| Fault::Addresses))
+    }
+
+    /// The sum of the weights of what is down; `None` if one of them is a fault.
+    fn weights(&self, cx: &Cx<'_>, doubting: Doubting<'_>) -> Option<i32> {
+        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, doubting)).try_fold(
+            0i32,
+            |sum, (_, config)| match config.weight {
+                Weight::Fault => None,
+                Weight::Adjust(weight) => Some(sum.saturating_add(i32::from(weight))),
+            },
+        )
+    }
+
+    /// The tracks that count on this node.
+    pub(super) fn counted<'a>(
+        &self,
+        cx: &Cx<'a>,
+    ) -> impl Iterator<Item = (usize, &'a crate::config::model::Track)> {
+        let config = cx.config;
+        let counts = |used: &Use| used.config.places.contains(self.place);
+        self.uses
+            .iter()
+            .enumerate()
+            .filter(move |(_, used)| counts(used))
+            .map(move |(at, used)| (at, &config.tracks[used.config.track.index()]))
+    }
+
+    fn counts_as_down(&self, cx: &Cx<'_>, at: usize, doubting: Doubting<'_>) -> bool {
+        let used = &self.uses[at];
+        let doubted = match doubting {
+            Doubting::Nothing => false,
+            Doubting::AllBut(confirmed) => self.in_doubt(cx, at) && !confirmed.contains(&at),
+        };
+        doubted || self.verdict(cx, used) == TrackState::Down
+    }
+
+    /// What a track's state means for this group now (rule 9).
+    pub(super) fn verdict(&self, cx: &Cx<'_>, used: &Use) -> TrackState {
+        let seen = cx.tracks[used.config.track.index()].verdict();
+        match (used.config.scope, &self.state) {
+            (TrackScope::Any, _) => seen,
+            (TrackScope::MasterOnly, State::Serving(_)) if used.damped_until.is_some() && is_down(seen) => {
+                TrackState::Unknown
+            }
+            (TrackScope::MasterOnly, State::Serving(_)) => seen,
+            (TrackScope::MasterOnly, State::Init | State::Standby(_)) if used.remembered => TrackState::Down,
+            (TrackScope::MasterOnly, State::Init | State::Standby(_)) => TrackState::Unknown,
+        }
+    }
+
+    /// Whether a claim has to ask this track first (rule 6): it counts as good, and it could be wrong.
+    /// Carrier is known at once, and what only the master can run can't be asked here.
+    pub(super) fn in_doubt(&self, cx: &Cx<'_>, at: usize) -> bool {
+        let TrackUse { track, scope, .. } = self.uses[at].config;
+        let link = matches!(cx.config.tracks[track.index()].kind, crate::config::model::TrackKind::Link);
+        !link && scope == TrackScope::Any && !is_down(cx.tracks[track.index()].verdict())
+    }
+
+    /// Rule 8: all members usable, every track up and judged at least once, no maintenance.
+    pub(super) fn is_healthy(&self, cx: &Cx<'_>) -> bool {
+        let judged = |(at, config): (usize, &crate::config::model::Track)| {
+            let used = &self.uses[at];
+            match (used.config.scope, self.verdict(cx, used)) {
+                (TrackScope::Any, verdict) => verdict == TrackState::Up,
+                (TrackScope::MasterOnly, verdict) => {
+                    let _ = config;
+                    verdict != TrackState::Down
+                }
+            }
+        };
+        cx.maintenance == Maintenance::Off
+            && self.place_known(cx)
+            && self.fault_of_parts(cx).is_none()
+            && self.counted(cx).all(judged)
+    }
+
+    fn place_known(&self, cx: &Cx<'_>) -> bool {
+        self.base(cx).is_some()
+    }
+
+    /// Rule 5b: the slowest of the own tracks to turn up again.
+    pub(super) fn slowest_rise(&self, cx: &Cx<'_>) -> Duration {
+        self.counted(cx).map(|(_, config)| rise_time(config)).max().unwrap_or_default()
+    }
+
+    /// Rule 9: verdicts that only the master can reach stay in force after the role is lost for them.
+    pub(super) fn remember_verdicts(&mut self, cx: &Cx<'_>) {
+        for used in self.uses.iter_mut().filter(|used| used.config.scope == TrackScope::MasterOnly) {
+            used.remembered =
+                is_down(cx.tracks[used.config.track.index()].verdict()) && used.damped_until.is_none();
+            if used.remembered {
+                used.damped_until = Some(cx.now.after(used.damping));
+                used.damping = used.damping.saturating_mul(2).min(limits::DAMPING_MAX);
+            }
+        }
+    }
+
+    /// Damping ends when its time is over; a long quiet time makes the next one short again.
+    pub(super) fn end_damping(&mut self, cx: &mut Cx<'_>) {
+        let mut ended = false;
+        for used in &mut self.uses {
+            if used.damped_until.is_some_and(|until| until <= cx.now) {
+                used.damped_until = None;
+                ended = true;
+            }
+        }
+        if ended {
+            self.refresh(cx);
+        }
+    }
+
+    /// A master-only track that comes up again ends the growth of its damping.
+    pub(super) fn damp(&mut self, cx: &Cx<'_>) {
+        for used in self.uses.iter_mut().filter(|used| used.config.scope == TrackScope::MasterOnly) {
+            let good = cx.tracks[used.config.track.index()].verdict() == TrackState::Up;
+            if good && used.damped_until.is_none() {
+                used.damping = limits::DAMPING_FIRST;
+            }
+        }
+    }
+
+    /// An operator says that remembered verdicts are void (rule 9).
+    pub(in super::super) fn recheck(&mut self, cx: &mut Cx<'_>) {
+        for used in &mut self.uses {
+            used.remembered = false;
+            used.damped_until = None;
+            used.damping = limits::DAMPING_FIRST;
+        }
+        self.unapplied_until = None;
+        self.refresh(cx);
+    }
+
+    /// Whether the link of a track lets frames pass.
+    pub(in super::super) fn track_carrier(cx: &Cx<'_>, at: usize) -> Carrier {
+        carrier(cx, cx.config.tracks[at].link)
+    }
+
+    /// When the priority rose last.
+    pub(super) fn rose(&self) -> Instant {
+        self.rose
+    }
+}

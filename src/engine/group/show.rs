@@ -1,0 +1,111 @@
+//! What a group shows of itself.
+
+use super::super::cx::Cx;
+use super::super::event::Maintenance;
+use super::super::member::Member;
+use super::super::view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TrackState};
+use super::{Group, State, is_down};
+use crate::config::model::{Preempt, Weight};
+use crate::wire::vrrp::Reject;
+
+impl Group {
+    pub fn view(&self, cx: &Cx<'_>) -> GroupView {
+        let master = match &self.state {
+            State::Standby(standby) => standby.master().map(|master| MasterView {
+                address: master.address,
+                priority: master.word,
+                last_heard: master.last_heard,
+            }),
+            State::Init | State::Serving(_) => None,
+        };
+        GroupView {
+            id: self.id,
+            role: self.role,
+            since: self.since,
+            cause: self.cause.clone(),
+            epoch: self.epoch,
+            priority: self.priority,
+            base: self.base(cx),
+            place: self.place,
+            master,
+            blocked_by: self.blocked_by(cx),
+            maintenance: cx.maintenance,
+        }
+    }
+
+    /// Why this node is not master, or not fully healthy.
+    fn blocked_by(&self, cx: &Cx<'_>) -> Vec<String> {
+        let mut reasons: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).collect();
+        for (at, config) in self.counted(cx) {
+            let verdict = self.verdict(cx, &self.uses[at]);
+            let weighs = matches!(config.weight, Weight::Adjust(_));
+            if verdict == TrackState::Unknown
+                && self.uses[at].config.scope == crate::config::model::TrackScope::Any
+            {
+                reasons.push(format!("track {} is not judged yet", config.name));
+            } else if is_down(verdict) && weighs {
+                let remembered = if self.uses[at].remembered { " (remembered)" } else { "" };
+                reasons.push(format!("track {} is down{remembered}", config.name));
+            }
+        }
+        if cx.maintenance == Maintenance::On {
+            reasons.push("maintenance".to_string());
+        }
+        if let State::Standby(_) = self.state {
+            self.why_not_preempting(cx, &mut reasons);
+        }
+        reasons
+    }
+
+    fn why_not_preempting(&self, cx: &Cx<'_>, reasons: &mut Vec<String>) {
+        if self.switched_away {
+            reasons.push("an operator moved the role away".to_string());
+        } else if let Some(due) = self.claim.at().filter(|due| *due > cx.now) {
+            reasons.push(format!("takes over in {} s if all stays well", due.since(cx.now).as_secs() + 1));
+        } else if reasons.is_empty() && self.config(cx).preempt == Preempt::Off {
+            reasons.push("preempt is off".to_string());
+        }
+    }
+
+    pub fn member_view(&self, cx: &Cx<'_>, member: &Member) -> InstanceView {
+        let instance = cx.instance(member.id);
+        let master_down = member.master_down_interval(instance, self.priority, self.watch(cx));
+        let peer = |peer: &super::super::member::Peer| PeerView {
+            address: peer.address,
+            last_heard: peer.last_heard,
+            priority: peer.priority,
+            state: match peer.mismatch {
+                Some(what) => PeerState::Misconfigured(what),
+                None if peer.last_heard.is_some_and(|at| cx.now.since(at) <= master_down) => PeerState::Alive,
+                None => PeerState::Silent,
+            },
+        };
+        let rejected = Reject::ALL.iter().map(|reject| (reject.name(), member.rejected[reject.index()]));
+        InstanceView {
+            id: member.id,
+            source: member.source,
+            problem: member.problem,
+            master_down,
+            peers: member.peers.iter().filter(|peer| Some(peer.address) != member.source).map(peer).collect(),
+            sent: member.sent,
+            received: member.received,
+            rejected: rejected.filter(|(_, count)| *count > 0).collect(),
+        }
+    }
+
+    /// What a track's verdict does to this group now.
+    pub fn effect_of(&self, cx: &Cx<'_>, at: usize) -> String {
+        let used = &self.uses[at];
+        let config = &cx.config.tracks[used.config.track.index()];
+        let seen = cx.tracks[used.config.track.index()].verdict();
+        match (self.verdict(cx, used), config.weight) {
+            (TrackState::Down, Weight::Fault) => "fault".to_string(),
+            (TrackState::Down, Weight::Adjust(weight)) if used.remembered => format!("{weight} (remembered)"),
+            (TrackState::Down, Weight::Adjust(weight)) => weight.to_string(),
+            (TrackState::Up | TrackState::Unknown, _) if is_down(seen) && self.is_serving() => {
+                "damped".to_string()
+            }
+            (TrackState::Up | TrackState::Unknown, _) => "none".to_string(),
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Two engines and an ideal wire: the courses of events that everything else rests on. The rules one by one
+//! are in `tests/conformance`, bad luck is in `tests/sim`.
+
+use core::time::Duration;
+use std::collections::BinaryHeap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::*;
+use crate::config::model::{
+    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Vip,
+};
+use crate::wire::types::{Family, Interval, Version, Vrid};
+use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
+
+const A: usize = 0;
+const B: usize = 1;
+const LATENCY: Duration = Duration::from_micros(300);
+
+fn address(segment: u8, host: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, segment, host))
+}
+
+/// Three instances in one group, 1 s, version 3.
+fn config() -> Config {
+    let instance = |segment: u8| Instance {
+        name: ["lan", "iot", "wan"][usize::from(segment)].to_string(),
+        link: LinkId(u16::from(segment)),
+        family: Family::V4,
+        vrid: Vrid::new(segment + 1).unwrap(),
+        version: Version::V3,
+        interval: Interval::DEFAULT,
+        auth: Auth::None,
+        mode: Mode::Unicast,
+        routers: Routers::Listed(vec![address(segment, 2), address(segment, 3)]),
+        vips: vec![Vip { address: address(segment, 1), prefix: Some(24), label: None }],
+        hop_limit_min: 255,
+        checksum: ChecksumForm::PseudoHeader,
+        accept_old_checksum: false,
+        announce: AnnounceSchedule::default(),
+        group: GroupId(0),
+    };
+    Config {
+        enabled: true,
+        log_level: log::LevelFilter::Info,
+        links: ["lan", "iot", "wan"].map(|name| LinkRef::Interface(name.to_string())).to_vec(),
+        instances: (0..3).map(instance).collect(),
+        groups: vec![GroupConfig {
+            name: "gateway".to_string(),
+            instances: (0..3).map(InstanceId).collect(),
+            tracks: Vec::new(),
+            base: Base::ByPlace(vec![100, 90]),
+            preempt: Preempt::On,
+            preempt_delay: Duration::from_secs(30),
+            actions: Actions::default(),
+        }],
+        tracks: Vec::new(),
+        sync: None,
+    }
+}
+
+/// Two routers; what is on the way is sorted by its time of arrival.
+struct Pair {
+    now: Instant,
+    nodes: [Option<Engine>; 2],
+    wire: BinaryHeap<std::cmp::Reverse<(Instant, usize, u16, Vec<u8>)>>,
+    log: Vec<(Instant, usize, Action)>,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        Pair {
+            now: Instant::from_micros(1_000_000),
+            nodes: [None, None],
+            wire: BinaryHeap::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// Both routers, a while after they started: the first is master.
+    fn settled() -> Pair {
+        let mut pair = Pair::new();
+        pair.start(A);
+        pair.run(Duration::from_secs(5));
+        pair.start(B);
+        pair.run(Duration::from_secs(5));
+        assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+        pair.log.clear();
+        pair
+    }
+
+    fn start(&mut self, node: usize) {
+        self.nodes[node] = Some(Engine::new(Arc::new(config()), &Boot::default(), self.now));
+        for link in 0..3 {
+            self.link(node, link, LinkCondition::Up);
+        }
+    }
+
+    fn link(&mut self, node: usize, link: u16, condition: LinkCondition) {
+        let own = address(link as u8, node as u8 + 2);
+        let state = LinkState { condition, addresses: vec![own] };
+        self.step(node, Event::Link { link: LinkId(link), state: &state });
+    }
+
+    fn step(&mut self, node: usize, event: Event<'_>) {
+        let mut out = Vec::new();
+        let Some(engine) = self.nodes[node].as_mut() else { return };
+        engine.step(self.now, event, &mut out);
+        for action in out {
+            if let Action::Advertise { instance, priority } = action {
+                self.send(node, instance, priority);
+            }
+            self.log.push((self.now, node, action));
+        }
+    }
+
+    fn send(&mut self, node: usize, id: InstanceId, priority: u8) {
+        let engine = self.nodes[node].as_ref().unwrap();
+        let instance = &engine.config().instances[id.index()];
+        let source = engine.source(id).expect("only a node with an address speaks");
+        let addresses: Vec<IpAddr> = instance.vips.iter().map(|vip| vip.address).collect();
+        let mut bytes = Vec::new();
+        Outgoing {
+            version: instance.version,
+            vrid: instance.vrid,
+            priority,
+            interval: instance.interval,
+            auth: instance.auth,
+            addresses: &addresses,
+            checksum: instance.checksum,
+            source,
+            destination: instance.others(source).next().unwrap(),
+        }
+        .emit(&mut bytes);
+        self.wire.push(std::cmp::Reverse((self.now.after(LATENCY), 1 - node, instance.link.0, bytes)));
+    }
+
+    fn deliver(&mut self, node: usize, link: u16, bytes: &[u8]) {
+        let host = |node: usize| address(link as u8, node as u8 + 2);
+        let packet = Packet { source: host(1 - node), destination: host(node), hop_limit: 255, bytes };
+        self.step(node, Event::Vrrp { link: LinkId(link), packet });
+    }
+
+    /// Lets time pass.
+    fn run(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        for turn in 0.. {
+            assert!(turn < 100_000, "a deadline that is never met: {:?}", self.log.last());
+            let due = |node: usize| self.nodes[node].as_ref().and_then(|engine| engine.next_deadline());
+            let arrival = self.wire.peek().map(|next| next.0.0);
+            let next = earliest([due(A), due(B), arrival]).filter(|next| *next <= end);
+            let Some(next) = next else { break };
+            assert!(next >= self.now || arrival != Some(next), "time runs forward");
+            self.now = next.max(self.now);
+            while self.wire.peek().is_some_and(|next| next.0.0 <= self.now) {
+                let std::cmp::Reverse((_, node, link, bytes)) = self.wire.pop().unwrap();
+                self.deliver(node, link, &bytes);
+            }
+            for node in [A, B] {
+                if self.nodes[node]
+                    .as_ref()
+                    .and_then(Engine::next_deadline)
+                    .is_some_and(|due| due <= self.now)
+                {
+                    self.step(node, Event::Timeout);
+                    let due = self.nodes[node].as_ref().and_then(Engine::next_deadline);
+                    assert!(due.is_none_or(|due| due > self.now || self.log.len() < 100_000), "busy loop");
+                }
+            }
+        }
+        self.now = end;
+    }
+
+    fn roles(&self) -> [Option<Role>; 2] {
+        [A, B].map(|node| self.nodes[node].as_ref().map(|engine| engine.role(GroupId(0)).0))
+    }
+
+    /// When `node` took on `role`, counted from `since`.
+    fn became(&self, node: usize, role: Role, since: Instant) -> Option<Duration> {
+        let to = |(at, who, action): &(Instant, usize, Action)| match action {
+            Action::Role(change) if *who == node && change.to == role && *at >= since => {
+                Some(at.since(since))
+            }
+            _ => None,
+        };
+        self.log.iter().find_map(to)
+    }
+
+    fn cause(&self, node: usize) -> Cause {
+        self.nodes[node].as_ref().unwrap().group(GroupId(0), self.now).cause
+    }
+
+    fn adverts(&self, node: usize) -> Vec<u8> {
+        let said = |(_, who, action): &(Instant, usize, Action)| match action {
+            Action::Advertise { priority, .. } if *who == node => Some(*priority),
+            _ => None,
+        };
+        self.log.iter().filter_map(said).collect()
+    }
+}
+
+#[test]
+fn a_lone_router_serves_after_master_down() {
+    let mut pair = Pair::new();
+
+    pair.start(A);
+    pair.run(Duration::from_secs(4));
+
+    let took = pair.became(A, Role::Master, Instant::from_micros(1_000_000)).unwrap();
+    assert_eq!(took, Duration::from_millis(3000) + Duration::from_secs(1) * (256 - 100) / 256);
+    assert_eq!(pair.cause(A), Cause::MasterDown);
+}
+
+#[test]
+fn both_start_at_once_and_the_first_one_serves() {
+    let mut pair = Pair::new();
+
+    pair.start(A);
+    pair.start(B);
+    pair.run(Duration::from_secs(10));
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+    assert_eq!(pair.became(B, Role::Master, Instant::default()), None);
+}
+
+#[test]
+fn a_crashed_master_is_replaced_after_three_intervals_and_an_eighth() {
+    let mut pair = Pair::settled();
+
+    pair.nodes[A] = None;
+    let crash = pair.now;
+    pair.run(Duration::from_secs(5));
+
+    let took = pair.became(B, Role::Master, crash).unwrap();
+    assert!(took > Duration::from_millis(2125) && took <= Duration::from_millis(3126), "{took:?}");
+    assert_eq!(pair.cause(B), Cause::MasterDown);
+}
+
+#[test]
+fn a_pulled_cable_moves_the_whole_group_in_milliseconds() {
+    let mut pair = Pair::settled();
+
+    let pulled = pair.now;
+    pair.link(A, 0, LinkCondition::NoCarrier);
+    pair.run(Duration::from_secs(1));
+
+    assert_eq!(pair.roles(), [Some(Role::Fault), Some(Role::Master)]);
+    assert!(pair.became(B, Role::Master, pulled).unwrap() < Duration::from_millis(5));
+}
+
+#[test]
+fn a_stopped_master_is_replaced_within_the_question() {
+    let mut pair = Pair::settled();
+
+    let stopped = pair.now;
+    pair.step(A, Event::Terminate);
+    pair.nodes[A] = None;
+    pair.run(Duration::from_secs(1));
+
+    let took = pair.became(B, Role::Master, stopped).unwrap();
+    assert!(took >= Duration::from_millis(20) && took < Duration::from_millis(25), "{took:?}");
+    assert!(matches!(pair.cause(B), Cause::Stopped { .. }));
+}
+
+#[test]
+fn a_forged_stop_moves_nothing() {
+    let mut pair = Pair::settled();
+
+    for _ in 0..100 {
+        let mut bytes = Vec::new();
+        let (source, destination) = (address(0, 2), address(0, 3));
+        Outgoing {
+            version: Version::V3,
+            vrid: Vrid::new(1).unwrap(),
+            priority: 0,
+            interval: Interval::DEFAULT,
+            auth: Auth::None,
+            addresses: &[address(0, 1)],
+            checksum: ChecksumForm::PseudoHeader,
+            source,
+            destination,
+        }
+        .emit(&mut bytes);
+        pair.deliver(B, 0, &bytes);
+        pair.run(Duration::from_millis(110));
+    }
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+    assert_eq!(pair.became(B, Role::Master, Instant::default()), None);
+}
+
+#[test]
+fn the_preferred_router_takes_back_after_the_delay() {
+    let mut pair = Pair::settled();
+    pair.nodes[A] = None;
+    pair.run(Duration::from_secs(10));
+
+    pair.start(A);
+    let back = pair.now;
+    pair.run(Duration::from_secs(40));
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+    let took = pair.became(A, Role::Master, back).unwrap();
+    assert!(took >= Duration::from_secs(30) && took < Duration::from_millis(31_100), "{took:?}");
+    assert_eq!(pair.adverts(B).last(), Some(&1), "the loser asks the winner to say itself again");
+}
+
+#[test]
+fn a_switch_moves_the_role_and_it_stays() {
+    let mut pair = Pair::settled();
+
+    let command = Command::Switch(SwitchTo::Other);
+    pair.step(A, Event::Command { id: CommandId(7), command });
+    pair.run(Duration::from_secs(100));
+
+    assert_eq!(pair.roles(), [Some(Role::Backup), Some(Role::Master)]);
+    let replies = |(_, _, action): &(Instant, usize, Action)| match action {
+        Action::Reply { id, result } => Some((*id, result.is_ok())),
+        _ => None,
+    };
+    assert_eq!(pair.log.iter().filter_map(replies).collect::<Vec<_>>(), [(CommandId(7), true)]);
+    assert_eq!(pair.cause(A), Cause::Operator);
+}
+
+#[test]
+fn a_standby_takes_the_role_when_told_and_keeps_it() {
+    let mut pair = Pair::settled();
+
+    pair.step(B, Event::Command { id: CommandId(7), command: Command::Switch(SwitchTo::This) });
+    pair.run(Duration::from_secs(100));
+
+    assert_eq!(pair.roles(), [Some(Role::Backup), Some(Role::Master)]);
+    assert_eq!(pair.adverts(B).last(), Some(&90));
+}
+
+#[test]
+fn a_switch_with_nobody_there_is_refused_and_loses_nothing() {
+    let mut pair = Pair::settled();
+    pair.nodes[B] = None;
+
+    pair.step(A, Event::Command { id: CommandId(7), command: Command::Switch(SwitchTo::Other) });
+    pair.run(Duration::from_secs(10));
+
+    assert_eq!(pair.roles()[A], Some(Role::Master));
+    let refused = Action::Reply { id: CommandId(7), result: Err(Refusal::NobodyTookOver) };
+    assert!(pair.log.iter().any(|(_, _, action)| *action == refused));
+    assert!(!pair.log.iter().any(|(_, _, action)| matches!(action, Action::Role(_))));
+}
+
+#[test]
+fn a_reload_of_the_same_configuration_does_nothing() {
+    let mut pair = Pair::settled();
+
+    pair.step(A, Event::Config(Arc::new(config())));
+
+    assert_eq!(pair.log, []);
+}
+
+#[test]
+fn a_reload_that_adds_an_address_announces_it_and_keeps_the_role() {
+    let mut pair = Pair::settled();
+    let mut changed = config();
+    changed.instances[0].vips.push(Vip { address: address(0, 9), prefix: Some(24), label: None });
+
+    pair.step(A, Event::Config(Arc::new(changed)));
+    pair.run(Duration::from_millis(50));
+
+    assert!(pair.log.iter().any(|(_, _, action)| *action == Action::Announce { instance: InstanceId(0) }));
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+    assert!(!pair.log.iter().any(|(_, _, action)| matches!(action, Action::Role(_))));
+}
