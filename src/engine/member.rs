@@ -283,6 +283,15 @@ fn mismatch(reject: Reject) -> Option<Mismatch> {
         Reject::IntervalMismatch => Some(Mismatch::Interval),
         Reject::HopLimit => Some(Mismatch::HopLimit),
         Reject::Checksum => Some(Mismatch::Checksum),
-        _ => None,
+        Reject::Truncated
+        | Reject::Family
+        | Reject::Vrid
+        | Reject::Looped
+        | Reject::Sender
+        | Reject::Delivery
+        | Reject::Type
+        | Reject::NoAddresses
+        | Reject::Length
+        | Reject::IntervalZero => None,
     }
 }

@@ -7,6 +7,8 @@
 //! Reading order: [`Event`] and [`Action`] (the contract), `group` (the state machine; `standby`, `master`,
 //! `question`, `priority` are its chapters), `member` (what an instance keeps for its group), `track`.
 
+#![warn(clippy::wildcard_enum_match_arm)]
+
 mod action;
 mod announce;
 mod cx;

@@ -1,7 +1,10 @@
 //! Two engines and an ideal wire: the courses of events that everything else rests on. The rules one by one
 //! are in `tests/conformance`, bad luck is in `tests/sim`.
 
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use core::time::Duration;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -59,11 +62,14 @@ fn config() -> Config {
     }
 }
 
+/// When a packet arrives, at which node, on which link, and its bytes.
+type OnTheWay = (Instant, usize, u16, Vec<u8>);
+
 /// Two routers; what is on the way is sorted by its time of arrival.
 struct Pair {
     now: Instant,
     nodes: [Option<Engine>; 2],
-    wire: BinaryHeap<std::cmp::Reverse<(Instant, usize, u16, Vec<u8>)>>,
+    wire: BinaryHeap<Reverse<OnTheWay>>,
     log: Vec<(Instant, usize, Action)>,
 }
 
@@ -132,7 +138,7 @@ impl Pair {
             destination: instance.others(source).next().unwrap(),
         }
         .emit(&mut bytes);
-        self.wire.push(std::cmp::Reverse((self.now.after(LATENCY), 1 - node, instance.link.0, bytes)));
+        self.wire.push(Reverse((self.now.after(LATENCY), 1 - node, instance.link.0, bytes)));
     }
 
     fn deliver(&mut self, node: usize, link: u16, bytes: &[u8]) {
@@ -153,7 +159,7 @@ impl Pair {
             assert!(next >= self.now || arrival != Some(next), "time runs forward");
             self.now = next.max(self.now);
             while self.wire.peek().is_some_and(|next| next.0.0 <= self.now) {
-                let std::cmp::Reverse((_, node, link, bytes)) = self.wire.pop().unwrap();
+                let Reverse((_, node, link, bytes)) = self.wire.pop().unwrap();
                 self.deliver(node, link, &bytes);
             }
             for node in [A, B] {
