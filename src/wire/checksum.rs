@@ -23,7 +23,7 @@ impl Checksum {
 
     /// Goes on with the next bytes.
     #[must_use]
-    pub fn add(mut self, part: &[u8]) -> Checksum {
+    pub fn with(mut self, part: &[u8]) -> Checksum {
         let mut rest = part;
         if let (Some(first), Some((second, tail))) = (self.half, rest.split_first()) {
             self.half = None;
@@ -65,23 +65,26 @@ impl Checksum {
     /// The pseudo-header of IPv4 (RFC 9293 §3.1).
     #[must_use]
     pub fn pseudo_v4(self, source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, length: u16) -> Checksum {
-        self.add(&source.octets()).add(&destination.octets()).add(&[0, protocol]).add(&length.to_be_bytes())
+        self.with(&source.octets())
+            .with(&destination.octets())
+            .with(&[0, protocol])
+            .with(&length.to_be_bytes())
     }
 
     /// The pseudo-header of IPv6 (RFC 8200 §8.1).
     #[must_use]
     pub fn pseudo_v6(self, source: Ipv6Addr, destination: Ipv6Addr, protocol: u8, length: u16) -> Checksum {
-        self.add(&source.octets())
-            .add(&destination.octets())
-            .add(&u32::from(length).to_be_bytes())
-            .add(&[0, 0, 0, protocol])
+        self.with(&source.octets())
+            .with(&destination.octets())
+            .with(&u32::from(length).to_be_bytes())
+            .with(&[0, 0, 0, protocol])
     }
 
     /// The value for the checksum field; a last odd byte counts as padded with zero.
     #[must_use]
     pub fn finish(self) -> u16 {
         let padded = match self.half {
-            Some(_) => self.add(&[0]),
+            Some(_) => self.with(&[0]),
             None => self,
         };
         // `sum` is below 2^16, so nothing is cut off.
@@ -120,20 +123,20 @@ mod tests {
 
     #[test]
     fn the_example_of_rfc_1071_sums_to_ddf2() {
-        assert_eq!(Checksum::new().add(&RFC_EXAMPLE).finish(), !0xddf2);
+        assert_eq!(Checksum::new().with(&RFC_EXAMPLE).finish(), !0xddf2);
     }
 
     #[test]
     fn megabytes_of_ones_do_not_overflow() {
         let ones = vec![0xff; 1 << 20];
 
-        assert_eq!(Checksum::new().add(&ones).add(&ones).finish(), 0);
+        assert_eq!(Checksum::new().with(&ones).with(&ones).finish(), 0);
     }
 
     #[test]
     fn nothing_is_not_intact() {
         assert!(!Checksum::new().is_intact());
-        assert!(!Checksum::new().add(&[0; 8]).is_intact());
+        assert!(!Checksum::new().with(&[0; 8]).is_intact());
     }
 
     #[test]
@@ -157,7 +160,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_split_into_parts_gives_the_same_sum(parts in prop::collection::vec(any::<Vec<u8>>(), 0..6)) {
-            let sum = parts.iter().fold(Checksum::new(), |sum, part| sum.add(part));
+            let sum = parts.iter().fold(Checksum::new(), |sum, part| sum.with(part));
 
             prop_assert_eq!(sum.finish(), reference(&parts.concat()));
         }
@@ -169,14 +172,14 @@ mod tests {
         ) {
             bytes[0] |= 1; // An all-zero message has no checksum that tells it from nothing.
             bytes[2..4].fill(0);
-            let value = Checksum::new().add(&bytes).finish();
+            let value = Checksum::new().with(&bytes).finish();
             bytes[2..4].copy_from_slice(&value.to_be_bytes());
-            prop_assert!(Checksum::new().add(&bytes).is_intact());
+            prop_assert!(Checksum::new().with(&bytes).is_intact());
 
             let bit = bit.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
 
-            prop_assert!(!Checksum::new().add(&bytes).is_intact());
+            prop_assert!(!Checksum::new().with(&bytes).is_intact());
         }
     }
 }

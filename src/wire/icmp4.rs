@@ -32,7 +32,7 @@ impl<'a> Echo<'a> {
     ///
     /// `None` if it is cut short, damaged, or no echo.
     pub fn parse(message: &'a [u8]) -> Option<Echo<'a>> {
-        if !Checksum::new().add(message).is_intact() {
+        if !Checksum::new().with(message).is_intact() {
             return None;
         }
         Echo::split(message, ECHO_REQUEST, ECHO_REPLY)
@@ -42,7 +42,7 @@ impl<'a> Echo<'a> {
     pub fn emit(&self, out: &mut Vec<u8>) {
         let start = out.len();
         self.join(ECHO_REQUEST, ECHO_REPLY, out);
-        let checksum = Checksum::new().add(out.get(start..).unwrap_or_default()).finish();
+        let checksum = Checksum::new().with(out.get(start..).unwrap_or_default()).finish();
         set_checksum(out, start, checksum);
     }
 
@@ -139,7 +139,7 @@ mod tests {
         for (kind, code) in [(3, 0), (11, 0), (8, 1), (0, 9)] {
             let mut message = REQUEST;
             message[..4].copy_from_slice(&[kind, code, 0, 0]);
-            let checksum = Checksum::new().add(&message).finish();
+            let checksum = Checksum::new().with(&message).finish();
             set_checksum(&mut message, 0, checksum);
             assert_eq!(Echo::parse(&message), None, "{kind} {code}");
         }

@@ -223,7 +223,7 @@ fn emit_link_address(kind: u8, mac: Mac, out: &mut Vec<u8>) {
 /// `None` if the message is longer than an IPv6 packet can carry.
 fn checksum(message: &[u8], source: Ipv6Addr, destination: Ipv6Addr) -> Option<Checksum> {
     let length = u16::try_from(message.len()).ok()?;
-    Some(Checksum::new().pseudo_v6(source, destination, PROTOCOL, length).add(message))
+    Some(Checksum::new().pseudo_v6(source, destination, PROTOCOL, length).with(message))
 }
 
 fn fill_in(out: &mut [u8], start: usize, source: Ipv6Addr, destination: Ipv6Addr) {

@@ -215,7 +215,7 @@ impl Outgoing<'_> {
     }
 
     fn fill_in_checksum(&self, message: &mut [u8]) {
-        let sum = Checksum::new().add(message);
+        let sum = Checksum::new().with(message);
         let sum = match (self.version, family(self.source), self.checksum) {
             (Version::V2, _, _) | (Version::V3, Family::V4, ChecksumForm::Message) => sum,
             (Version::V3, Family::V4, ChecksumForm::PseudoHeader) | (Version::V3, Family::V6, _) => {

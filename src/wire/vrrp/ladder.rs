@@ -275,7 +275,7 @@ fn is_padding(payload: &[u8], family: Family) -> bool {
 ///
 /// RFC 5798 was read as "with pseudo-header" for IPv4 too, RFC 9568 says "without": both are in use.
 fn check_checksum(packet: &Packet<'_>, message: &[u8], expect: &Expect<'_>) -> Result<ChecksumForm, Reject> {
-    let sum = Checksum::new().add(message);
+    let sum = Checksum::new().with(message);
     let with = |destination| with_pseudo_header(sum, packet.source, destination, message.len()).is_intact();
     let form = match (expect.version, family(packet.source)) {
         (Version::V2, _) => sum.is_intact().then_some(ChecksumForm::Message),

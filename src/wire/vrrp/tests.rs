@@ -98,7 +98,7 @@ fn changed<const N: usize>(bytes: [u8; N], position: usize, value: u8) -> [u8; N
 
 fn resum(bytes: &mut [u8]) {
     bytes[6..8].fill(0);
-    let sum = Checksum::new().add(bytes).finish();
+    let sum = Checksum::new().with(bytes).finish();
     bytes[6..8].copy_from_slice(&sum.to_be_bytes());
 }
 
@@ -131,10 +131,8 @@ mod golden {
         for (bytes, outgoing) in table {
             assert_eq!(emitted(&outgoing), bytes, "{outgoing:?}");
 
-            let delivery = match outgoing.destination {
-                GROUP => Delivery::Multicast,
-                _ => Delivery::Unicast,
-            };
+            let to_group = outgoing.destination == GROUP;
+            let delivery = if to_group { Delivery::Multicast } else { Delivery::Unicast };
             let expect = Expect { version: outgoing.version, auth: outgoing.auth, delivery, ..expect() };
             let (source, destination) = (outgoing.source, outgoing.destination);
             let advert = check(&Packet { source, destination, hop_limit: 255, bytes }, &expect).unwrap();
@@ -241,6 +239,9 @@ mod accepted {
         assert_eq!(reject(packet(&V3_GROUP), expect()), Reject::Checksum);
         assert_eq!(check(&packet(&V3_GROUP), &old).unwrap().checksum, ChecksumForm::PseudoHeader);
         assert!(check(&packet(&V3), &old).is_ok());
+        let mut damaged = V3_GROUP;
+        damaged[2] ^= 1;
+        assert_eq!(reject(packet(&damaged), old), Reject::Checksum);
     }
 
     #[test]
