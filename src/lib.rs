@@ -3,4 +3,5 @@
 pub mod config;
 pub mod engine;
 pub mod limits;
+pub mod uci;
 pub mod wire;
