@@ -4,4 +4,5 @@ pub mod config;
 pub mod engine;
 pub mod limits;
 pub mod uci;
+pub mod netlink;
 pub mod wire;
