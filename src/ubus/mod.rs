@@ -1,0 +1,27 @@
+//! ubus, OpenWrt's message bus, spoken by a program that must never wait for it.
+//!
+//! The C library blocks, and so do the crates that existed; this one is built for an event loop.
+//! In reading order:
+//!
+//! * [`blob`]: tagged, padded attributes, what every ubus message is made of.
+//! * [`blobmsg`]: named and typed values on top of blob: the tables that methods take and return.
+//!   [`Data`] is one such table; [`Data::encode`] and [`Data::decode`] go from and to any serde type.
+//! * [`value`]: [`Value`], for tables whose shape is only known at run time. [`json`]: its text form.
+//!
+//! Nothing here panics on what arrives, whatever it is; every size and depth has a limit.
+//! The module uses no other part of this program.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+pub mod blob;
+pub mod blobmsg;
+mod de;
+mod error;
+pub mod json;
+mod ser;
+pub mod value;
+
+pub use blobmsg::Data;
+pub use error::Error;
+pub use value::{Table, Value};
