@@ -7,6 +7,9 @@
 //! * [`blobmsg`]: named and typed values on top of blob: the tables that methods take and return.
 //!   [`Data`] is one such table; [`Data::encode`] and [`Data::decode`] go from and to any serde type.
 //! * [`value`]: [`Value`], for tables whose shape is only known at run time. [`json`]: its text form.
+//! * [`message`] and [`inbox`]: the messages of the protocol, one by one and in a stream of bytes.
+//! * [`object`]: what a program offers: methods with typed arguments.
+//! * [`session`]: the protocol itself, without a socket: bytes in, events out.
 //!
 //! Nothing here panics on what arrives, whatever it is; every size and depth has a limit.
 //! The module uses no other part of this program.
@@ -18,10 +21,19 @@ pub mod blob;
 pub mod blobmsg;
 mod de;
 mod error;
+pub mod inbox;
 pub mod json;
+mod kind;
+pub mod message;
+pub mod object;
+mod queue;
 mod ser;
+pub mod session;
 pub mod value;
 
 pub use blobmsg::Data;
 pub use error::Error;
+pub use kind::{Kind, Status};
+pub use object::{Argument, Method, Need, Object};
+pub use session::{Event, Session};
 pub use value::{Table, Value};
