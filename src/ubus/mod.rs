@@ -10,6 +10,7 @@
 //! * [`message`] and [`inbox`]: the messages of the protocol, one by one and in a stream of bytes.
 //! * [`object`]: what a program offers: methods with typed arguments.
 //! * [`session`]: the protocol itself, without a socket: bytes in, events out.
+//! * [`conn`]: a session on ubusd's socket, connected again whenever ubusd restarts.
 //!
 //! Nothing here panics on what arrives, whatever it is; every size and depth has a limit.
 //! The module uses no other part of this program.
@@ -19,6 +20,7 @@
 
 pub mod blob;
 pub mod blobmsg;
+pub mod conn;
 mod de;
 mod error;
 pub mod inbox;
@@ -32,6 +34,7 @@ pub mod session;
 pub mod value;
 
 pub use blobmsg::Data;
+pub use conn::Connection;
 pub use error::Error;
 pub use kind::{Kind, Status};
 pub use object::{Argument, Method, Need, Object};

@@ -8,7 +8,7 @@
 //! * [`Session::next_deadline`] has passed: [`Session::expire`].
 //!
 //! Nothing here blocks, reads a clock or does I/O. All queues and tables have a limit. Times are in µs
-//! on any clock that never steps back. A connection does all of this for a socket.
+//! on any clock that never steps back. [`Connection`](super::Connection) does all of this for a socket.
 
 use std::collections::BTreeMap;
 
