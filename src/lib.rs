@@ -5,4 +5,5 @@ pub mod engine;
 pub mod limits;
 pub mod uci;
 pub mod netlink;
+pub mod ubus;
 pub mod wire;
