@@ -16,6 +16,7 @@
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/cross-arch.sh
 . "$here/cross-arch.sh"
 
 main() {

@@ -10,6 +10,7 @@
 # GWHA_CROSS_FROM=rustup|source decides by force.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/cross-arch.sh
 . "$here/cross-arch.sh"
 
 main() {
