@@ -1,0 +1,86 @@
+#!/bin/sh
+# Builds and tests gwha for the CPUs of OpenWrt routers.
+#
+#   cross.sh build ARCH              the static program; prints its path
+#   cross.sh test ARCH [FILTER...]   unit tests, under qemu where needed
+#   cross.sh env ARCH                the environment, for cargo by hand: eval "$(...)"
+#
+# ARCH is an OpenWrt package architecture (cross-arch.sh). Where rustup has the
+# target installed it is used; otherwise cross-setup.sh prepares what is needed.
+# GWHA_CROSS_FROM=rustup|source decides by force.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tools/cross-arch.sh
+. "$here/cross-arch.sh"
+
+main() {
+	[ $# -ge 2 ] || { sed -n '4,6s/^# */usage: /p' "$0" >&2; exit 2; }
+	command=$1
+	arch_lookup "$2"
+	shift 2
+	cd "$here/.."
+	prepare
+	case $command in
+	build) build ;;
+	test) run_tests "$@" ;;
+	env) env | sed -n "/^\(RUSTC_BOOTSTRAP\|__CARGO_TESTS\|CARGO_\(TARGET\|ENCODED\|BUILD\|UNSTABLE\)\)/s/=\(.*\)/='\1'/; s/^[A-Z_]*='/export &/p" ;;
+	*) echo "cross.sh: unknown command '$command'" >&2; exit 2 ;;
+	esac
+}
+
+build() {
+	cargo build --locked --release --bin gwha >&2
+	echo "$CARGO_TARGET_DIR/$TARGET/release/gwha"
+}
+
+# A panic cannot unwind here (cross-unwind.c): the first failing test ends the
+# run, and tests that must panic are left out. Both are covered on the host.
+run_tests() {
+	cargo test --locked --lib -- -Z unstable-options --exclude-should-panic "$@"
+}
+
+prepare() {
+	export CARGO_TARGET_DIR="$PWD/target/cross" CARGO_BUILD_TARGET="$TARGET"
+	name=$(printf %s "$TARGET" | tr a-z- A-Z_)
+	[ -z "$QEMU" ] || export "CARGO_TARGET_${name}_RUNNER=$QEMU"
+	# Static without a dynamic section, and at a fixed address: nothing is
+	# relocated at the start, and a 16 MB router pays for no unused table.
+	flags=
+	flag -Ctarget-feature=+crt-static
+	flag -Crelocation-model=static
+	# What panics print must not tell where it was built, nor depend on it.
+	flag "--remap-path-prefix=$PWD=."
+	flag "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+	if from_rustup; then
+		export "CARGO_TARGET_${name}_LINKER=rust-lld"
+		flag -Clinker-flavor=ld.lld
+	else
+		root=$("$here/cross-setup.sh" "$ARCH")
+		export "CARGO_TARGET_${name}_LINKER=$root/$TARGET/ld"
+		flag -Clinker-flavor=ld.lld
+		flag -Clink-self-contained=no
+		flag "--remap-path-prefix=$root/library=/rust/library"
+		# Cargo builds the standard library along with gwha. Both are unstable
+		# features of a stable compiler, hence the first of the variables.
+		export RUSTC_BOOTSTRAP=1 "__CARGO_TESTS_ONLY_SRC_ROOT=$root/library"
+		export CARGO_UNSTABLE_BUILD_STD=std,panic_abort
+		export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
+	fi
+	export CARGO_ENCODED_RUSTFLAGS="$flags"
+	# libtest asks this variable whether the option above is allowed.
+	[ "$command" != test ] || export RUSTC_BOOTSTRAP=1
+}
+
+flag() {
+	flags="$flags${flags:+$(printf '\037')}$1"
+}
+
+from_rustup() {
+	case ${GWHA_CROSS_FROM:-} in
+	rustup) return 0 ;;
+	source) return 1 ;;
+	esac
+	ls "$(rustc --print target-libdir --target "$TARGET")"/libstd-*.rlib >/dev/null 2>&1
+}
+
+main "$@"
