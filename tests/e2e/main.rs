@@ -6,4 +6,10 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod cli;
+mod group;
+mod hostile;
+mod interop;
+mod recovery;
 mod selftest;
+mod support;

@@ -119,7 +119,11 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<(usize, Duration, usiz
         recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty()).ok()?;
     let port = message.address.filter(|address| address.pkttype() != OUTGOING)?;
     let stamp = message.cmsgs().ok()?.find_map(|control| {
-        if let ControlMessageOwned::ScmTimestampns(stamp) = control { Some(Duration::from(stamp)) } else { None }
+        if let ControlMessageOwned::ScmTimestampns(stamp) = control {
+            Some(Duration::from(stamp))
+        } else {
+            None
+        }
     })?;
     Some((port.ifindex(), stamp, message.bytes))
 }

@@ -1,10 +1,12 @@
 //! Breaking the network, and mending it.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::net::IpAddr;
 
-use super::Lab;
 use super::netns::{ip, ip_batch, nft};
 use super::topology::{Host, Segment, addresses};
+use super::{Lab, gwha};
 
 /// Which of a host's frames a silent fault takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +133,7 @@ impl Lab {
 
     /// What a reboot leaves of `host`: its own addresses and routes, no others, and its cables answering again.
     pub fn reboot(&self, host: Host) {
+        let _ = fs::remove_dir_all(gwha::run_dir(host));
         let mut script = String::new();
         for segment in host.segments() {
             let _ = writeln!(script, "address flush dev {}", segment.name());
@@ -140,6 +143,16 @@ impl Lab {
         for &segment in host.segments() {
             self.mend(host, segment);
         }
+    }
+
+    /// Gives `host` another address, as an operator does by hand.
+    pub fn add_address(&self, host: Host, segment: Segment, address: IpAddr) {
+        host.netns().ip_batch(&format!("address add {address}/32 dev {}\n", segment.name()));
+    }
+
+    /// Takes an address from `host` by hand, whatever its prefix.
+    pub fn remove_address(&self, host: Host, segment: Segment, address: IpAddr) {
+        host.netns().ip_batch(&format!("address flush dev {} to {address}\n", segment.name()));
     }
 
     /// The switch itself forgets on which port each address lives, as after a power cut.

@@ -32,7 +32,7 @@ impl Gwha {
     /// Starts the daemon on `host` with the configuration given as text.
     pub fn start_with(lab: &Lab, host: Host, configuration: &str) -> Gwha {
         let config = lab.dir.join(format!("{host}.gwha.conf"));
-        let run_dir = PathBuf::from(format!("/run/gwha-{host}"));
+        let run_dir = run_dir(host);
         write(&config, configuration);
         let daemon = run(host, &config, &run_dir, &lab.dir);
         Gwha { host, daemon, config, run_dir, dir: lab.dir.clone() }
@@ -117,6 +117,11 @@ pub fn binary() -> PathBuf {
             target_dir().display()
         )
     })
+}
+
+/// Where the daemon of `host` keeps what a reboot takes away.
+pub fn run_dir(host: Host) -> PathBuf {
+    PathBuf::from(format!("/run/gwha-{host}"))
 }
 
 fn run(host: Host, config: &Path, run_dir: &Path, dir: &Path) -> Daemon {

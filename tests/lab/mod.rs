@@ -22,6 +22,7 @@
 
 #![allow(dead_code, reason = "each program that includes the lab uses another part of it")]
 
+pub mod attack;
 pub mod capture;
 pub mod fault;
 pub mod frame;
