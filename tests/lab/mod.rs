@@ -20,7 +20,7 @@
 //! Reading order: `isolate`, `topology`, `netns`, then what is done to the network (`fault`, `attack`), what runs
 //! in it (`process`, `gwha`, `keepalived`, `setup`) and what is observed (`capture`, `watch`, `probe`, `wait`).
 
-#![allow(dead_code, reason = "each program that includes the lab uses another part of it")]
+#![allow(dead_code, unused_imports, reason = "each program that includes the lab uses another part of it")]
 
 pub mod attack;
 pub mod capture;
@@ -144,7 +144,7 @@ impl Drop for Lab {
 }
 
 /// Prints the last lines of every log, for whoever cannot look into the directory.
-fn print_ends_of_logs(dir: &Path) {
+pub fn print_ends_of_logs(dir: &Path) {
     const LINES: usize = 15;
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();

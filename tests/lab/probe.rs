@@ -18,6 +18,9 @@ use super::wait::until;
 /// An unanswered probe is taken for lost once it is this old. Answers that come later still count.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// A probe answered later than this was held up by more than a busy machine.
+const LATE: Duration = Duration::from_millis(100);
+
 /// A service counts as back once it has answered this many probes in a row.
 const IN_A_ROW: usize = 20;
 
@@ -33,7 +36,8 @@ struct Shot {
 pub struct Outage {
     /// Probes that were never answered.
     pub lost: usize,
-    /// From the event to the answer of the first probe after the last lost one; zero if none was lost.
+    /// From the event to the answer of the first probe after the last one that was lost or late; zero if none was.
+    /// (A client that has to ask who has the gateway's address keeps its packets meanwhile: late, not lost.)
     pub duration: Duration,
 }
 
@@ -79,19 +83,36 @@ impl Probe {
         });
     }
 
+    /// Whether the service is there now: the last tenth of a second of probes, all answered.
+    pub fn is_answered(&self) -> bool {
+        self.with(|shots| {
+            let judged = shots.iter().rev().skip_while(|shot| shot.answered.is_none());
+            let silence = shots.iter().rev().take_while(|shot| shot.answered.is_none()).count();
+            silence < IN_A_ROW
+                && judged.take(IN_A_ROW).filter(|shot| shot.answered.is_some()).count() == IN_A_ROW
+        })
+    }
+
     /// What the stream has lost since `event`. A probe under way at the event counts.
     pub fn outage(&self, event: Instant) -> Outage {
         let now = Instant::now();
-        let is_lost = |shot: &Shot| shot.answered.is_none() && now.duration_since(shot.sent) > PATIENCE;
+        let is_lost = |shot: &&Shot| shot.answered.is_none() && now.duration_since(shot.sent) > PATIENCE;
         self.with(|shots| {
             let start = shots.partition_point(|shot| shot.sent + FLIGHT < event);
             let shots = shots.get(start..).unwrap_or_default();
-            let Some(last_lost) = shots.iter().rposition(is_lost) else {
+            let Some(last_missed) = shots.iter().rposition(|shot| is_lost(&shot) || shot.is_late()) else {
                 return Outage { lost: 0, duration: Duration::ZERO };
             };
-            let lost = shots.iter().filter(|shot| is_lost(shot)).count();
-            let back = shots.iter().skip(last_lost).find_map(|shot| shot.answered).unwrap_or(now);
+            let lost = shots.iter().filter(is_lost).count();
+            let back = shots.iter().skip(last_missed + 1).find_map(|shot| shot.answered).unwrap_or(now);
             Outage { lost, duration: back.saturating_duration_since(event) }
+        })
+    }
+
+    /// The first answer to a probe sent since `since`.
+    pub fn first_answer(&self, since: Instant) -> Option<Instant> {
+        self.with(|shots| {
+            shots.iter().filter(|shot| shot.sent >= since).filter_map(|shot| shot.answered).min()
         })
     }
 
@@ -126,12 +147,15 @@ impl Probe {
 }
 
 impl Shot {
+    fn is_late(&self) -> bool {
+        self.answered.is_some_and(|at| at.duration_since(self.sent) > LATE)
+    }
+
     /// How the probe is drawn. One that is still young enough to be answered in time is drawn as answered.
     fn mark(&self, now: Instant) -> char {
-        const SLOW: Duration = Duration::from_millis(50);
         match self.answered {
-            Some(at) if at.duration_since(self.sent) > SLOW => ':',
-            None if now.duration_since(self.sent) > SLOW => 'x',
+            Some(_) if self.is_late() => ':',
+            None if now.duration_since(self.sent) > LATE => 'x',
             Some(_) | None => '.',
         }
     }
