@@ -3,7 +3,7 @@
 pub mod config;
 pub mod engine;
 pub mod limits;
-pub mod uci;
 pub mod netlink;
 pub mod ubus;
+pub mod uci;
 pub mod wire;

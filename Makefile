@@ -1,0 +1,47 @@
+# gwha's development tasks. `make` alone lists them. Each installs by itself what it needs and this machine lacks.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test e2e sim bench oracles mips deps
+
+SETS := build lab e2e oracles cross
+SEED ?=
+RUNS ?= 2000
+REPS ?= 11
+KEEP ?=
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: deps-build deps-lab ## Two gateways fail over before your eyes, in a minute (KEEP=1 leaves them running)
+	cargo build --release --bin gwha --example demo
+	KEEP=$(KEEP) target/release/examples/demo
+
+check: deps-build ## Fast, without root: format, lints, unit and conformance tests, some simulations
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test
+
+test: check oracles mips e2e demo ## Everything CI runs
+
+e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
+	cargo test --test e2e -- --test-threads=2 $(T)
+
+sim: deps-build ## Simulates RUNS= random histories of a group, or exactly the one of SEED=
+	SEED=$(SEED) RUNS=$(RUNS) cargo test --release --test sim -- --nocapture
+
+bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side (REPS=, writes target/bench.md)
+	REPS=$(REPS) cargo bench --bench failover
+
+oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
+	cargo test --release --manifest-path tests/uci-oracle/Cargo.toml
+	cargo test --release --manifest-path tests/blob-oracle/Cargo.toml
+
+mips: deps-build deps-cross ## Checks that it compiles for a big-endian 32-bit router
+	tools/mips-check.sh
+
+deps: ## Installs everything any target needs
+	tools/deps.sh $(SETS)
+
+.PHONY: $(SETS:%=deps-%)
+$(SETS:%=deps-%): deps-%:
+	@tools/deps.sh $*

@@ -1,0 +1,139 @@
+//! The command line, against running daemons and without one.
+
+use std::process::Output;
+use std::time::Instant;
+
+use crate::lab::gwha::{Gwha, configuration};
+use crate::lab::setup::Setup;
+use crate::lab::topology::Host;
+use crate::lab::{holds_for, scenario, until};
+
+use super::support::{LIMIT, ms, pair, until_role};
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn check_says_by_its_exit_code_whether_a_file_is_good() {
+    scenario(|lab| {
+        let node = Gwha::start(lab, Host::A, &Setup::lan(200));
+        let check = || node.cli(&["check"]);
+        let good = configuration(&Setup::lan(200), Host::A);
+        assert_eq!(code(&check()), 0, "{}", text(&check()));
+
+        node.write_config(&good.replace("option vrid", "option vrdi"));
+        let broken = check();
+        assert_eq!(code(&broken), 2, "{}", text(&broken));
+        assert!(text(&broken).contains("vrid"), "{}", text(&broken));
+
+        node.write_config(&(good.clone() + "\toption colour 'blue'\n"));
+        let warned = check();
+        assert_eq!(code(&warned), 1, "{}", text(&warned));
+        assert!(text(&warned).contains("colour"), "{}", text(&warned));
+    });
+}
+
+#[test]
+fn status_speaks_to_people_and_programs_and_says_when_nobody_is_there() {
+    scenario(|lab| {
+        let (mut a, b) = pair(lab, &Setup::reference(200));
+        let words = text(&a.cli(&["status"]));
+        assert!(words.contains("master") && words.contains("gateway"), "{words}");
+        assert_eq!(b.at("/instances/0/state"), "backup");
+        assert_eq!(b.at("/instances/2/name"), "wan");
+        assert_eq!(b.at("/groups/0/name"), "gateway");
+        until("B hears A", LIMIT, || b.at("/instances/0/peers/0/state") == "alive");
+
+        a.daemon.terminate(LIMIT);
+        assert_eq!(code(&a.cli(&["status"])), 3);
+        assert_eq!(code(&a.cli(&["switch"])), 3);
+    });
+}
+
+#[test]
+fn switch_hands_over_at_once_and_nobody_takes_it_back() {
+    scenario(|lab| {
+        let (a, b) = pair(lab, &Setup::reference(200));
+        let probe = lab.probe_outside();
+        probe.until_answered(LIMIT);
+
+        let event = Instant::now();
+        let switched = a.cli(&["switch"]);
+        assert!(switched.status.success(), "{}", text(&switched));
+        lab.until_serving(Host::B, LIMIT);
+        until_role(&a, "backup");
+        lab.stays_serving(Host::B, ms(3000));
+        let lost = probe.lost_since(event);
+        assert!(lost <= 10, "{lost} probes lost by a planned switch");
+
+        let back = b.cli(&["switch"]);
+        assert!(back.status.success(), "{}", text(&back));
+        lab.until_serving(Host::A, LIMIT);
+    });
+}
+
+#[test]
+fn maintenance_gives_the_role_away_and_lasts_over_a_restart() {
+    scenario(|lab| {
+        let (mut a, _b) = pair(lab, &Setup::reference(200));
+        let on = a.cli(&["maintenance", "on"]);
+        assert!(on.status.success(), "{}", text(&on));
+        lab.until_serving(Host::B, LIMIT);
+
+        a.daemon.terminate(LIMIT);
+        a.restart();
+        until("A is there again", LIMIT, || a.status().is_some());
+        assert_eq!(a.at("/maintenance"), true);
+        lab.stays_serving(Host::B, ms(2000));
+
+        let off = a.cli(&["maintenance", "off"]);
+        assert!(off.status.success(), "{}", text(&off));
+        lab.until_serving(Host::A, LIMIT);
+        assert_eq!(a.at("/maintenance"), false);
+    });
+}
+
+#[test]
+fn history_tells_each_change_and_its_cause() {
+    scenario(|lab| {
+        let (a, _b) = pair(lab, &Setup::reference(200));
+        a.cli(&["switch"]);
+        lab.until_serving(Host::B, LIMIT);
+        until_role(&a, "backup");
+        let history = text(&a.cli(&["history"]));
+        for word in ["gateway", "master", "backup"] {
+            assert!(history.contains(word), "no '{word}' in:\n{history}");
+        }
+    });
+}
+
+#[test]
+fn an_orderly_stop_leaves_no_address_and_the_other_serves_at_once() {
+    scenario(|lab| {
+        let (mut a, _b) = pair(lab, &Setup::reference(1000));
+        let event = Instant::now();
+        a.daemon.terminate(LIMIT);
+        let moved = lab.until_serving(Host::B, LIMIT).duration_since(event);
+        assert!(moved < ms(600), "B took over after {moved:?}");
+        holds_for("B serves alone", ms(1000), || lab.serves_alone(Host::B));
+    });
+}
+
+#[test]
+fn two_daemons_on_one_machine_do_not_share_a_run_directory() {
+    scenario(|lab| {
+        let setup = Setup::lan(200);
+        let mut first = Gwha::start(lab, Host::A, &setup);
+        until("the first answers", LIMIT, || first.status().is_some());
+        let mut second = Gwha::start(lab, Host::A, &setup);
+        let status = second.daemon.wait(LIMIT);
+        assert!(!status.success(), "a second daemon ran beside the first");
+        assert!(first.daemon.is_running());
+        assert!(first.status().is_some(), "the first no longer answers");
+    });
+}
