@@ -29,6 +29,21 @@ pub struct Config {
     pub sync: Option<Sync>,
 }
 
+impl Config {
+    /// Nothing to do: what a disabled daemon runs with.
+    pub fn idle() -> Config {
+        Config {
+            enabled: false,
+            log_level: log::LevelFilter::Info,
+            links: Vec::new(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            tracks: Vec::new(),
+            sync: None,
+        }
+    }
+}
+
 /// A network device, as the user named it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkRef {

@@ -4,9 +4,9 @@ use crate::config::model::{Config, Instance, InstanceId, LinkId};
 
 use super::Results;
 use super::action::Action;
-use super::event::{LinkState, Maintenance};
+use super::event::{LinkCondition, LinkState, Maintenance};
 use super::time::Instant;
-use super::track::Track;
+use super::track::{Carrier, Track};
 
 /// The surroundings of a group during one step.
 pub(super) struct Cx<'a> {
@@ -35,6 +35,14 @@ impl Cx<'_> {
     /// The state of a link.
     pub fn link(&self, id: LinkId) -> Option<&LinkState> {
         self.links[id.index()].as_ref()
+    }
+
+    /// Whether frames can pass a link; without a link nothing is known against it.
+    pub fn carrier(&self, link: Option<LinkId>) -> Carrier {
+        match link.map(|link| self.link(link).map(|state| state.condition)) {
+            None | Some(Some(LinkCondition::Up)) => Carrier::Up,
+            Some(_) => Carrier::Down,
+        }
     }
 
     /// Asks for an action.

@@ -138,11 +138,13 @@ impl Member {
         self.received = self.received.saturating_add(1);
         let Some(peer) = self.peer(source) else { return (Found::Known, None) };
         peer.mismatch = None;
-        peer.priority = Some(priority);
         let gap = peer.last_heard.replace(now).map(|last| now.since(last));
         // 0 and 1 are said by those who are not, or no longer, master.
-        let found = if priority > 1 && core::mem::take(&mut peer.lost) { Found::New } else { Found::Known };
-        (found, gap)
+        if priority <= 1 {
+            return (Found::Known, gap);
+        }
+        peer.priority = Some(priority);
+        (if core::mem::take(&mut peer.lost) { Found::New } else { Found::Known }, gap)
     }
 
     /// The record of a peer; strangers (multicast only) get one until there are too many.

@@ -11,6 +11,7 @@
 
 mod action;
 mod announce;
+mod command;
 mod cx;
 mod event;
 mod group;
@@ -38,13 +39,14 @@ pub use view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TargetV
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::model::{Config, GroupId, InstanceId, LinkId, Routers, TrackId};
+use crate::config::model::{Config, GroupId, InstanceId, LinkId, TrackId};
 
+use command::Pending;
 use cx::Cx;
-use group::{Giving, Group};
+use group::Group;
 use receive::Demux;
 use timers::earliest;
-use track::{Answer, Track};
+use track::{Answer, Carrier, Track};
 
 /// The decision maker of one node.
 #[derive(Debug)]
@@ -59,15 +61,6 @@ pub struct Engine {
     maintenance: Maintenance,
     commands: Vec<Pending>,
     stopping: bool,
-}
-
-/// A command that waits for its groups.
-#[derive(Debug)]
-struct Pending {
-    id: CommandId,
-    began: Instant,
-    waiting: usize,
-    refusal: Option<Refusal>,
 }
 
 /// Results of commands, by group as they come in.
@@ -272,8 +265,7 @@ impl Engine {
     fn timeout(&mut self, now: Instant, out: &mut Vec<Action>) {
         for at in 0..self.tracks.len() {
             if self.tracks[at].next_deadline().is_some_and(|due| due <= now) {
-                let mut results = Results::new();
-                let carrier = Group::track_carrier(&self.cx(now, out, &mut results), at);
+                let carrier = self.carrier(at);
                 self.tracks[at].timeout(now, &self.config.tracks[at], carrier, out);
                 self.track_moved(now, at, out);
             }
@@ -300,8 +292,7 @@ impl Engine {
         self.run_tracks(now, out);
         for at in 0..self.tracks.len() {
             if config.tracks[at].link == Some(link) {
-                let mut results = Results::new();
-                let carrier = Group::track_carrier(&self.cx(now, out, &mut results), at);
+                let carrier = self.carrier(at);
                 self.tracks[at].link_changed(now, &config.tracks[at], carrier, out);
                 self.track_moved(now, at, out);
             }
@@ -323,97 +314,26 @@ impl Engine {
         }
     }
 
+    fn carrier(&self, track: usize) -> Carrier {
+        self.look(Instant::default(), |cx| cx.carrier(cx.config.tracks[track].link))
+    }
+
     /// Starts the tracks that some group wants to run now, and stops the others.
     fn run_tracks(&mut self, now: Instant, out: &mut Vec<Action>) {
-        for at in 0..self.tracks.len() {
-            let wanted = self.look(now, |cx| {
-                let uses =
-                    self.groups.iter().flat_map(|group| (0..group.uses.len()).map(move |used| (group, used)));
-                let mine = uses.filter(|(group, used)| group.uses[*used].config.track.index() == at);
-                mine.filter_map(|(group, used)| group.wants_track(used, cx)).min()
-            });
-            match wanted {
-                Some(judge_from) => self.tracks[at].run(now, judge_from),
-                None => self.tracks[at].halt(out),
-            }
-        }
-    }
-
-    fn command(&mut self, now: Instant, id: CommandId, command: Command, out: &mut Vec<Action>) {
-        if self.stopping {
-            return out.push(Action::Reply { id, result: Err(Refusal::Stopping) });
-        }
-        match command {
-            Command::Switch(to) => self.switch(now, id, to, out),
-            Command::Maintenance(maintenance) => {
-                self.maintenance = maintenance;
-                out.push(Action::KeepMaintenance(maintenance));
-                self.with_all(now, out, Group::refresh);
-                out.push(Action::Reply { id, result: Ok(Done { took: core::time::Duration::ZERO }) });
-            }
-            Command::Recheck => {
-                self.with_all(now, out, Group::recheck);
-                out.push(Action::Reply { id, result: Ok(Done { took: core::time::Duration::ZERO }) });
-            }
-        }
-    }
-
-    fn switch(&mut self, now: Instant, id: CommandId, to: SwitchTo, out: &mut Vec<Action>) {
-        let giving = match self.direction(to) {
-            Ok(giving) => giving,
-            Err(refusal) => return out.push(Action::Reply { id, result: Err(refusal) }),
-        };
-        let concerned = |group: &Group| group.is_serving() == (giving == Giving::Away);
-        let groups: Vec<u16> =
-            ids(self.groups.len()).filter(|at| concerned(&self.groups[usize::from(*at)])).collect();
-        if groups.is_empty() {
-            return out.push(Action::Reply { id, result: Err(Refusal::AlreadyMaster) });
-        }
-        self.commands.push(Pending { id, began: now, waiting: groups.len(), refusal: None });
-        for at in groups {
-            self.with(now, GroupId(at), out, |group, cx| group.switch(cx, id, giving));
-        }
-    }
-
-    /// Which way a switch goes for this node. Where the roles are mixed, "other" means away.
-    fn direction(&self, to: SwitchTo) -> Result<Giving, Refusal> {
-        let serving = self.groups.iter().any(Group::is_serving);
-        match to {
-            SwitchTo::Other if serving => Ok(Giving::Away),
-            SwitchTo::Other | SwitchTo::This => Ok(Giving::Take),
-            SwitchTo::Router(address) if self.is_own(address) => Ok(Giving::Take),
-            SwitchTo::Router(address) => {
-                let has = |instance: &crate::config::model::Instance| {
-                    let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
-                    all.contains(&address).then_some(all.len())
-                };
-                match self.config.instances.iter().find_map(has) {
-                    None => Err(Refusal::UnknownRouter),
-                    Some(_) if !serving => Err(Refusal::AlreadyMaster),
-                    Some(count) if count > 2 => Err(Refusal::NeedsChannel),
-                    Some(_) => Ok(Giving::Away),
+        let wanted = self.look(now, |cx| {
+            let mut wanted: Vec<Option<Instant>> = vec![None; cx.tracks.len()];
+            for group in &self.groups {
+                for (at, used) in group.uses.iter().enumerate() {
+                    let slot = &mut wanted[used.config.track.index()];
+                    *slot = earliest([*slot, group.wants_track(at, cx)]);
                 }
             }
-        }
-    }
-
-    fn is_own(&self, address: IpAddr) -> bool {
-        self.groups.iter().flat_map(|group| &group.members).any(|member| member.source == Some(address))
-    }
-
-    /// Answers commands whose groups have all come to an end.
-    fn book(&mut self, now: Instant, results: Results, out: &mut Vec<Action>) {
-        for (id, result) in results {
-            let Some(at) = self.commands.iter().position(|pending| pending.id == id) else { continue };
-            let pending = &mut self.commands[at];
-            pending.waiting = pending.waiting.saturating_sub(1);
-            if let Err(refusal) = result {
-                pending.refusal.get_or_insert(refusal);
-            }
-            if pending.waiting == 0 {
-                let pending = self.commands.swap_remove(at);
-                let done = Done { took: now.since(pending.began) };
-                out.push(Action::Reply { id, result: pending.refusal.map_or(Ok(done), Err) });
+            wanted
+        });
+        for (track, wanted) in self.tracks.iter_mut().zip(wanted) {
+            match wanted {
+                Some(judge_from) => track.run(now, judge_from),
+                None => track.halt(out),
             }
         }
     }

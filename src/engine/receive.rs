@@ -54,8 +54,8 @@ impl Engine {
         };
         let config = self.config.clone();
         let instance = &config.instances[id.index()];
-        let own: Vec<IpAddr> = self.source(id).into_iter().collect();
-        let checked = vrrp::check(packet, &expect(instance, &own));
+        let own = self.source(id);
+        let checked = vrrp::check(packet, &expect(instance, own.as_slice()));
         self.with_member(now, id, out, |group, cx, member| match checked {
             Err(reject) => group.members[member].refuse(cx, packet.source, reject),
             Ok(advert) => {

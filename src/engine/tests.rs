@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::model::{
-    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Vip,
+    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Routers, Vip,
 };
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};

@@ -13,6 +13,7 @@
 //! is derived: a standby with a fault of its own shows as `fault`.
 
 mod command;
+mod life;
 mod master;
 mod nodes;
 mod priority;
@@ -29,7 +30,7 @@ use crate::limits;
 
 use super::action::{Action, Notice, RoleChange};
 use super::cx::Cx;
-use super::event::{ApplyOutcome, CommandId, Remembered};
+use super::event::{CommandId, Remembered};
 use super::member::{Member, Rhythm, Watch};
 use super::role::{Cause, Epoch, Fault, Role};
 use super::time::Instant;
@@ -198,7 +199,7 @@ impl Group {
         match used.config.scope {
             TrackScope::Any => Some(cx.now),
             TrackScope::MasterOnly => {
-                let up = track.link.is_none_or(|link| carrier(cx, Some(link)) == Carrier::Up);
+                let up = track.link.is_none_or(|link| cx.carrier(Some(link)) == Carrier::Up);
                 let settle = track.interval.saturating_mul(u32::from(track.fall));
                 (up && matches!(self.state, State::Serving(_))).then(|| cx.now.after(settle))
             }
@@ -318,24 +319,6 @@ impl Group {
         self.refresh(cx);
     }
 
-    /// Whether the addresses that the role asks for are in place (rule 22).
-    pub fn applied(&mut self, cx: &mut Cx<'_>, epoch: Epoch, outcome: ApplyOutcome) {
-        if epoch != self.epoch || self.role != Role::Master {
-            return;
-        }
-        match outcome {
-            ApplyOutcome::Complete => {
-                self.unapplied.stop();
-                self.unapplied_until = None;
-                self.refresh(cx);
-            }
-            ApplyOutcome::Failing if self.unapplied.at().is_none() => {
-                self.unapplied.set(cx.now.after(limits::APPLY_GRACE));
-            }
-            ApplyOutcome::Failing => {}
-        }
-    }
-
     /// Does what is due.
     pub fn timeout(&mut self, cx: &mut Cx<'_>) {
         self.resume(cx);
@@ -351,15 +334,6 @@ impl Group {
         match self.state {
             State::Serving(_) => self.serve(cx),
             State::Init | State::Standby(_) => self.stand_by(cx),
-        }
-    }
-
-    /// Three seconds without its addresses: a master without them is an outage (rule 22).
-    fn give_up_addresses(&mut self, cx: &mut Cx<'_>) {
-        self.unapplied.stop();
-        if !self.nodes.is_empty() {
-            self.unapplied_until = Some(cx.now.after(limits::APPLY_FAULT_REMEMBERED));
-            self.refresh(cx);
         }
     }
 
@@ -379,25 +353,6 @@ impl Group {
             self.serving_deadline(),
         ];
         earliest(members.chain(damped).chain(own))
-    }
-
-    /// Taken up again within Master_Down of the last advert: nobody has noticed, so nothing is touched.
-    fn resume(&mut self, cx: &mut Cx<'_>) {
-        let Some(last_advert) = self.resume.filter(|_| self.members.iter().any(Member::usable)) else {
-            return;
-        };
-        self.resume = None;
-        let interval = self.master_down(cx);
-        if !matches!(self.state, State::Init) || cx.now.since(last_advert) >= interval {
-            return;
-        }
-        self.state = State::Serving(Serving::new(cx.now, None));
-        self.priority = self.effective(cx);
-        self.say(cx);
-        self.set_role(cx, Role::Master, Cause::Resumed);
-        for member in self.members.iter_mut().filter(|member| member.usable()) {
-            member.announcer.resume(cx.now, &cx.config.instances[member.id.index()].announce);
-        }
     }
 
     /// Says the priority on every usable member, in the order of the file, and begins a new interval.
@@ -434,35 +389,9 @@ impl Group {
         }
     }
 
-    /// Leaves for good (rule 13): the addresses first, then priority 0 if this node was master.
-    pub fn terminate(&mut self, cx: &mut Cx<'_>, cause: &Cause) {
-        let serving = matches!(self.state, State::Serving(_));
-        if serving || self.role == Role::Init {
-            self.state = State::Standby(Standby::new(cx.now));
-            self.set_role(cx, Role::Backup, cause.clone());
-        }
-        if serving {
-            self.say_once(cx, 0);
-        }
-        for member in &mut self.members {
-            member.silence();
-            member.master_down.stop();
-        }
-        self.refuse_switch(cx, super::action::Refusal::Stopping);
-    }
-
     /// Commands of this group that wait for an answer.
     pub fn pending(&self) -> Option<CommandId> {
         self.switch.as_ref().map(|switch| switch.id)
-    }
-}
-
-/// Whether frames can pass a track's link; without a link nothing is known against it.
-pub(super) fn carrier(cx: &Cx<'_>, link: Option<crate::config::model::LinkId>) -> Carrier {
-    use super::event::LinkCondition;
-    match link.map(|link| cx.link(link).map(|state| state.condition)) {
-        None | Some(Some(LinkCondition::Up)) => Carrier::Up,
-        Some(_) => Carrier::Down,
     }
 }
 

@@ -9,9 +9,9 @@ use super::super::cx::Cx;
 use super::super::event::Maintenance;
 use super::super::role::Fault;
 use super::super::time::Instant;
-use super::super::track::{Carrier, rise_time};
+use super::super::track::rise_time;
 use super::super::view::TrackState;
-use super::{Group, State, Use, carrier, command::Giving, is_down, link_fault};
+use super::{Group, State, Use, command::Giving, is_down, link_fault};
 
 /// Said by nobody: a node that does not know its place yet.
 pub(super) const UNKNOWN: u8 = FAULT;
@@ -217,11 +217,6 @@ impl Group {
         }
         self.unapplied_until = None;
         self.refresh(cx);
-    }
-
-    /// Whether the link of a track lets frames pass.
-    pub(in super::super) fn track_carrier(cx: &Cx<'_>, at: usize) -> Carrier {
-        carrier(cx, cx.config.tracks[at].link)
     }
 
     /// When the priority rose last.

@@ -22,7 +22,9 @@ use super::{Group, Heard, Question, Speaker, State};
 pub(super) struct Standby {
     since: Instant,
     master: Option<Present>,
+    /// Tests in doubt of a claim under way, and when they were asked for.
     doubts: Vec<(usize, Round)>,
+    doubted: Option<Instant>,
     pub(super) question: Question,
 }
 
@@ -56,12 +58,14 @@ enum Lowered {
 /// For so long after the master's word changed, its previous value may still arrive (rule 5a): members
 /// differ in latency.
 const OLD_WORD: Duration = Duration::from_millis(5);
+/// Least time between two tests in doubt: one that fails at once must not be repeated at once.
+const DOUBT_MIN: Duration = Duration::from_millis(200);
 /// How long the own priority must have stood before a claim from a master at 4 or less (rule 5b).
 const STOOD: Duration = Duration::from_secs(1);
 
 impl Standby {
     pub fn new(now: Instant) -> Standby {
-        Standby { since: now, master: None, doubts: Vec::new(), question: Question::default() }
+        Standby { since: now, master: None, doubts: Vec::new(), doubted: None, question: Question::default() }
     }
 
     pub fn followed(&self) -> Option<Speaker> {
@@ -249,12 +253,13 @@ impl Group {
 
     /// Rule 6: asks every track that could be wrong, unless the claim holds without them.
     fn ask_doubtful(&mut self, cx: &mut Cx<'_>, word: u8) {
-        let asked = matches!(&self.state, State::Standby(standby) if !standby.doubts.is_empty());
-        if asked && self.doubts_pending(cx) {
+        let State::Standby(standby) = &self.state else { return };
+        let again = standby.doubted.map_or(cx.now, |last| last.after(DOUBT_MIN));
+        if self.doubts_pending(cx) || self.certain(cx) > word {
             return;
         }
-        if self.certain(cx) > word {
-            return;
+        if again > cx.now {
+            return self.claim.set(again);
         }
         let mut doubts = Vec::new();
         for at in 0..self.uses.len() {
@@ -266,6 +271,7 @@ impl Group {
         }
         if let State::Standby(standby) = &mut self.state {
             standby.doubts = doubts;
+            standby.doubted = Some(cx.now);
         }
     }
 
