@@ -1,0 +1,143 @@
+//! What the sockets of all checks have in common: the device they are bound to.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::net::if_::if_nametoindex;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::sys::socket::{SockaddrStorage, recvfrom};
+use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
+
+use crate::wire::ethernet::Mac;
+
+use super::{Failure, Via};
+
+/// Packets that are read from a socket in one go; more of them make it readable again.
+pub(super) const READS_MAX: usize = 64;
+
+/// Where a round goes out.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Name and index; `None`: wherever the routing table says.
+    device: Option<(String, u32)>,
+}
+
+impl Site {
+    pub(super) fn find(via: &Via) -> Result<Site, Failure> {
+        let device = match via {
+            Via::Anywhere => None,
+            Via::Unknown => return Err(Failure::NoDevice),
+            Via::Device(name) => {
+                let index = if_nametoindex(name.as_str()).map_err(|_| Failure::NoDevice)?;
+                Some((name.clone(), index))
+            }
+        };
+        Ok(Site { device })
+    }
+
+    /// Index of the device; 0 if there is none.
+    pub(super) fn index(&self) -> u32 {
+        self.device.as_ref().map_or(0, |(_, index)| *index)
+    }
+
+    /// A non-blocking socket bound to the device.
+    pub(super) fn open(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+        let socket = Socket::new(domain, kind, protocol)?;
+        socket.set_nonblocking(true)?;
+        if let Some((name, _)) = &self.device {
+            socket.bind_device(Some(name.as_bytes()))?;
+        }
+        Ok(socket)
+    }
+
+    /// A packet socket on the device that receives the frames of this type which pass the filter.
+    pub(super) fn open_packet(&self, ethertype: u16, filter: &[SockFilter]) -> io::Result<Socket> {
+        // Protocol 0: nothing is received before the filter is there and the device chosen.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+        socket.set_nonblocking(true)?;
+        socket.attach_filter(filter)?;
+        socket.bind(&link_address(self.index_or_error()?, ethertype))?;
+        Ok(socket)
+    }
+
+    /// The device's Ethernet address, as it is now; `None` if it has none.
+    pub(super) fn hardware_address(&self) -> io::Result<Option<Mac>> {
+        // Protocol 0: receives nothing.
+        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+        socket.bind(&link_address(self.index_or_error()?, 0))?;
+        Ok(hardware_address(&socket))
+    }
+
+    fn index_or_error(&self) -> io::Result<u32> {
+        Ok(self.device.as_ref().map(|(_, index)| *index).ok_or(Errno::ENODEV)?)
+    }
+
+    /// A target's socket address: link-local ones are on the device.
+    pub(super) fn address(&self, target: IpAddr) -> SockAddr {
+        self.scoped(SocketAddr::new(target, 0)).into()
+    }
+
+    /// The same address, on the device if it is link-local and says nothing else.
+    pub(super) fn scoped(&self, target: SocketAddr) -> SocketAddr {
+        match target {
+            SocketAddr::V6(v6) if v6.scope_id() == 0 && needs_scope(&v6) => {
+                SocketAddrV6::new(*v6.ip(), v6.port(), v6.flowinfo(), self.index()).into()
+            }
+            SocketAddr::V4(_) | SocketAddr::V6(_) => target,
+        }
+    }
+
+    /// The address that the kernel would take towards `target`; sends nothing.
+    pub(super) fn source_towards(&self, target: Ipv4Addr) -> io::Result<Ipv4Addr> {
+        let socket = self.open(Domain::IPV4, Type::DGRAM, None)?;
+        // The discard port (RFC 863); connecting a datagram socket only looks up the route.
+        socket.connect(&SocketAddr::from((target, 9)).into())?;
+        let local = socket.local_addr()?.as_socket_ipv4();
+        local.map(|address| *address.ip()).ok_or_else(|| Errno::EADDRNOTAVAIL.into())
+    }
+}
+
+/// The Ethernet address of the device that a packet socket is bound to, as it is now.
+#[allow(unsafe_code)]
+pub(super) fn hardware_address(socket: &Socket) -> Option<Mac> {
+    const ETHERNET: u16 = 1;
+    let mut storage = socket.local_addr().ok()?.as_storage();
+    // SAFETY: the storage is as large as every address type; what the kernel left unwritten is zero.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    let [a, b, c, d, e, f, ..] = link.sll_addr;
+    (link.sll_hatype == ETHERNET && link.sll_halen == 6).then_some(Mac([a, b, c, d, e, f]))
+}
+
+/// Watches for readability; the event carries `token`.
+pub(super) fn watch(epoll: &Epoll, fd: impl AsFd, flags: EpollFlags, token: u64) -> io::Result<()> {
+    Ok(epoll.add(fd, EpollEvent::new(flags, token))?)
+}
+
+/// One packet: how long it is, and from whom. What does not fit is cut off.
+pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, Option<SockaddrStorage>), Errno> {
+    recvfrom(socket.as_raw_fd(), buffer)
+}
+
+/// A number that nobody else can guess (not for keys: the hasher was not made for them).
+pub(super) fn secret() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+fn needs_scope(address: &SocketAddrV6) -> bool {
+    address.ip().is_unicast_link_local() || address.ip().is_multicast()
+}
+
+#[allow(unsafe_code)]
+fn link_address(index: u32, ethertype: u16) -> SockAddr {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: the storage is as large as every address type and zeroed, which is a valid sockaddr_ll.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    link.sll_family = libc::AF_PACKET as libc::sa_family_t;
+    link.sll_protocol = ethertype.to_be();
+    link.sll_ifindex = index as i32;
+    // SAFETY: the storage holds a sockaddr_ll, and that is its length.
+    unsafe { SockAddr::new(storage, size_of::<libc::sockaddr_ll>() as libc::socklen_t) }
+}
