@@ -6,4 +6,5 @@ pub mod limits;
 pub mod netlink;
 pub mod ubus;
 pub mod uci;
+pub mod reconcile;
 pub mod wire;
