@@ -7,4 +7,5 @@ pub mod netlink;
 pub mod ubus;
 pub mod uci;
 pub mod probe;
+pub mod reconcile;
 pub mod wire;

@@ -1,11 +1,12 @@
 //! The part of rtnetlink that a router daemon needs: links, addresses, routes and policy rules.
 //!
-//! Three layers, each usable without the ones above it:
+//! Layers, each usable without those below it in this list:
 //!
 //! - The codec turns bytes into values and back: [`Messages`] cuts a datagram into messages,
 //!   [`Event::parse`] reads one, and [`Link`], [`Address`], [`Route`] and [`Rule`] build requests.
 //! - [`Exchange`] follows one request to its end: it knows which replies belong to it, and what they mean.
 //! - [`Socket`] moves the datagrams, and never blocks.
+//! - [`Mirror`] is a copy of links and addresses that events keep true.
 //!
 //! # What never panics
 //!
@@ -28,6 +29,7 @@ mod event;
 mod exchange;
 pub mod link;
 mod message;
+mod mirror;
 mod name;
 mod prefix;
 mod request;
@@ -42,6 +44,7 @@ pub use event::Event;
 pub use exchange::{Exchange, Expect, Progress};
 pub use link::{Link, LinkFlags, LinkKind, OperState, Port, PortState};
 pub use message::{Content, KernelError, Message, Messages};
+pub use mirror::Mirror;
 pub use name::{IfName, Label};
 pub use prefix::{Family, Prefix};
 pub use request::{Existing, Request};

@@ -1,0 +1,105 @@
+//! A copy of the kernel's links and addresses, kept true by its events.
+
+use std::collections::BTreeMap;
+
+use super::{Address, Event, IfIndex, IfName, Link, Port};
+
+/// The links and addresses that events told of.
+///
+/// It is true as long as no event is lost: after an overrun, fill a new one from dumps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mirror {
+    links: BTreeMap<IfIndex, Link>,
+    /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
+    addresses: BTreeMap<IfIndex, Vec<Address>>,
+}
+
+impl Mirror {
+    /// Takes in what happened. Events about routes and rules are not for this copy.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Link(link) => self.set_link(link),
+            Event::LinkGone(index) => {
+                self.links.remove(index);
+                self.addresses.remove(index);
+            }
+            Event::Port(port) => self.set_port(port),
+            Event::PortGone(port) => {
+                if let Some(link) = self.links.get_mut(&port.index) {
+                    (link.master, link.port) = (None, None);
+                }
+            }
+            Event::Address(address) => self.set_address(address),
+            Event::AddressGone(gone) => {
+                if let Some(addresses) = self.addresses.get_mut(&gone.index) {
+                    addresses.retain(|address| !is_same(address, gone));
+                }
+            }
+            Event::Route(_) | Event::RouteGone(_) | Event::Rule(_) | Event::RuleGone(_) => {}
+        }
+    }
+
+    fn set_link(&mut self, link: &Link) {
+        if self.links.len() < LINKS_MAX || self.links.contains_key(&link.index) {
+            self.links.insert(link.index, *link);
+        }
+    }
+
+    fn set_port(&mut self, port: &Port) {
+        let Some(link) = self.links.get_mut(&port.index) else { return };
+        link.master = port.bridge.or(link.master);
+        link.port = port.state.or(link.port);
+    }
+
+    fn set_address(&mut self, address: &Address) {
+        let addresses = self.addresses.entry(address.index).or_default();
+        if let Some(known) = addresses.iter_mut().find(|known| is_same(known, address)) {
+            *known = *address;
+            return;
+        }
+        if addresses.len() < ADDRESSES_MAX {
+            addresses.push(*address);
+        }
+    }
+
+    /// A device by its number.
+    pub fn link(&self, index: IfIndex) -> Option<&Link> {
+        self.links.get(&index)
+    }
+
+    /// A device by its present name.
+    pub fn link_named(&self, name: IfName) -> Option<&Link> {
+        self.links.values().find(|link| link.name == name)
+    }
+
+    /// All devices, by number.
+    pub fn links(&self) -> impl Iterator<Item = &Link> {
+        self.links.values()
+    }
+
+    /// The devices that are parts of `master`: the ports of a bridge.
+    pub fn parts_of(&self, master: IfIndex) -> impl Iterator<Item = &Link> {
+        self.links.values().filter(move |link| link.master == Some(master))
+    }
+
+    /// The addresses on a device.
+    pub fn addresses_on(&self, index: IfIndex) -> &[Address] {
+        self.addresses.get(&index).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// All addresses, by device.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.values().flatten()
+    }
+}
+
+/// Whether the kernel regards both as one address: IPv4 can have the same one twice, with other lengths or peers.
+fn is_same(one: &Address, other: &Address) -> bool {
+    (one.prefix, one.peer) == (other.prefix, other.peer)
+}
+
+/// Far above what a router has; a device beyond it is not seen.
+const LINKS_MAX: usize = 4096;
+
+/// On one device. Far above what a router has; an address beyond it is not seen.
+const ADDRESSES_MAX: usize = 4096;

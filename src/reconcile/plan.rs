@@ -1,0 +1,245 @@
+//! The plan: from what is wanted and what is there to the steps between them. Pure.
+//!
+//! Addresses are the only kind of thing yet. A further kind becomes a field of [`Desired`] and of [`Observed`],
+//! variants of [`Op`], and a part of [`plan`], whose order is the order of phases.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::engine::Addresses;
+use crate::netlink::{Family, IfIndex, Label, Prefix};
+
+/// What the roles ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// The virtual addresses of all groups whose device is there, each once.
+    pub addresses: Vec<WantedAddress>,
+}
+
+/// A virtual address, and what should be with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedAddress {
+    /// The device it belongs on.
+    pub device: IfIndex,
+    /// The address.
+    pub address: IpAddr,
+    /// The written prefix length, at most 32 or 128; `None`: that of the device's network.
+    pub length: Option<u8>,
+    /// Its label.
+    pub label: Option<Label>,
+    /// What should be with it.
+    pub wanted: Addresses,
+}
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// All addresses of all devices, in the kernel's order.
+    pub addresses: Vec<SeenAddress>,
+}
+
+/// An address that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenAddress {
+    /// Where and what.
+    pub placed: Placed,
+    /// Who put it there.
+    pub owner: Owner,
+}
+
+/// Who put something into the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// This program.
+    Ours,
+    /// Somebody else. Never touched.
+    Stranger,
+}
+
+/// An address exactly as it is, or is to be, installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// On which device.
+    pub device: IfIndex,
+    /// The address and the network that it makes reachable; a host prefix makes none reachable.
+    pub prefix: Prefix,
+    /// Its label, unless it is the device's name.
+    pub label: Option<Label>,
+}
+
+/// One step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// From now on the other addresses of a network stay on the device when the first one goes.
+    KeepSecondaries(IfIndex),
+    /// Install an address of ours; fails if it is there.
+    AddAddress(Placed),
+    /// Remove an address of ours; if it is gone already, that is as good.
+    RemoveAddress(Placed),
+}
+
+/// What is with a wanted address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not there.
+    Absent,
+    /// It is there, and ours.
+    Ours,
+    /// It is there, and only somebody else's.
+    Foreign,
+}
+
+impl Observed {
+    /// What is with `address` on `device`.
+    pub fn standing(&self, device: IfIndex, address: IpAddr) -> Standing {
+        let mut owners = self.on(device).filter(|seen| seen.placed.is(address)).map(|seen| seen.owner);
+        let first = owners.next();
+        match first {
+            None => Standing::Absent,
+            Some(_) if first.into_iter().chain(owners).any(|owner| owner == Owner::Ours) => Standing::Ours,
+            Some(_) => Standing::Foreign,
+        }
+    }
+
+    fn has_strangers(&self, device: IfIndex, address: IpAddr) -> bool {
+        self.on(device).any(|seen| seen.placed.is(address) && seen.owner == Owner::Stranger)
+    }
+
+    fn on(&self, device: IfIndex) -> impl Iterator<Item = &SeenAddress> {
+        self.addresses.iter().filter(move |seen| seen.placed.device == device)
+    }
+
+    /// What is ours.
+    pub fn ours(&self) -> impl Iterator<Item = Placed> {
+        self.addresses.iter().filter(|seen| seen.owner == Owner::Ours).map(|seen| seen.placed)
+    }
+}
+
+impl Placed {
+    /// The wish for the same address, wherever it came from.
+    pub(super) fn wanted(self, wanted: Addresses) -> WantedAddress {
+        let Placed { device, prefix, label } = self;
+        WantedAddress { device, address: prefix.address(), length: None, label, wanted }
+    }
+
+    fn is(&self, address: IpAddr) -> bool {
+        self.prefix.address() == address
+    }
+
+    /// Whether the network of `inner` is reachable through this address.
+    fn covers(&self, inner: Prefix) -> bool {
+        self.prefix.length() <= inner.length() && self.prefix.contains(inner.address())
+    }
+}
+
+/// The steps from `observed` to `desired`.
+///
+/// Total: any input gives a plan. Idempotent: once it is carried out, the next one is empty. Only what is
+/// [`Owner::Ours`] is removed. What goes comes before what comes, because "off" is what another router
+/// may be waiting for.
+pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
+    let goals = goals(desired, observed);
+    let is_left_alone = |placed: &Placed| {
+        let is_it = |entry: &WantedAddress| entry.device == placed.device && placed.is(entry.address);
+        desired.addresses.iter().any(|entry| is_it(entry) && entry.leaves_alone(observed))
+    };
+    let stale: Vec<_> =
+        observed.ours().filter(|placed| !goals.contains(placed) && !is_left_alone(placed)).collect();
+    let missing: Vec<_> = goals.iter().filter(|goal| !observed.ours().any(|ours| ours == **goal)).collect();
+    let is_replaced =
+        |old: &Placed| missing.iter().any(|new| new.device == old.device && new.is(old.prefix.address()));
+
+    let mut ops = keep_secondaries(&stale, observed, &goals);
+    ops.extend(stale.iter().filter(|old| !is_replaced(old)).copied().map(Op::RemoveAddress));
+    for new in missing {
+        let same = |old: &&Placed| old.device == new.device && old.is(new.prefix.address());
+        let (before, after): (Vec<_>, Vec<_>) =
+            stale.iter().filter(same).partition(|old| must_go_first(old, new));
+        ops.extend(before.into_iter().copied().map(Op::RemoveAddress));
+        ops.push(Op::AddAddress(*new));
+        ops.extend(after.into_iter().copied().map(Op::RemoveAddress));
+    }
+    ops
+}
+
+/// Whether `old` must be removed before the same address can be added as `new`. Otherwise it is removed
+/// after, so that the address is never gone: IPv4 can have it twice, with different lengths.
+fn must_go_first(old: &Placed, new: &Placed) -> bool {
+    match old.prefix.family() {
+        Family::V4 => old.prefix == new.prefix,
+        Family::V6 => true,
+    }
+}
+
+/// What should be installed, exactly.
+fn goals(desired: &Desired, observed: &Observed) -> Vec<Placed> {
+    let mut present: Vec<_> = desired
+        .addresses
+        .iter()
+        .filter(|entry| entry.wanted == Addresses::Present)
+        .filter(|entry| !entry.leaves_alone(observed))
+        .collect();
+    // The widest network first, as it makes the narrower ones reachable too. Of several virtual addresses of one
+    // network the one that has done so goes on doing it.
+    present.sort_by_key(|entry| {
+        let written = entry.placed(entry.written());
+        (written.prefix.length(), !observed.ours().any(|ours| ours == written))
+    });
+    let mut goals: Vec<Placed> = Vec::with_capacity(present.len());
+    for entry in present {
+        let is_covered = observed
+            .on(entry.device)
+            .filter(|seen| seen.owner == Owner::Stranger)
+            .map(|seen| &seen.placed)
+            .chain(goals.iter().filter(|goal| goal.device == entry.device))
+            .any(|other| !other.is(entry.address) && other.covers(entry.written()));
+        let prefix = if is_covered { Prefix::host(entry.address) } else { entry.written() };
+        goals.push(entry.placed(prefix));
+    }
+    goals
+}
+
+impl WantedAddress {
+    /// Whether nothing is to be done about it. That is also so while a stranger has put it on the device: it is
+    /// there, which is all that is wanted, and ours beside it can't take every form.
+    fn leaves_alone(&self, observed: &Observed) -> bool {
+        match self.wanted {
+            Addresses::Hold => true,
+            Addresses::Present => observed.has_strangers(self.device, self.address),
+            Addresses::Absent => false,
+        }
+    }
+
+    /// The prefix as it is written. Without a length the network is the device's, which makes itself
+    /// reachable, so that a host address is all that is needed.
+    fn written(&self) -> Prefix {
+        let length = self.length.unwrap_or(u8::MAX);
+        Prefix::new(self.address, length).unwrap_or(Prefix::host(self.address))
+    }
+
+    fn placed(&self, prefix: Prefix) -> Placed {
+        Placed { device: self.device, prefix, label: self.label }
+    }
+}
+
+/// The devices on which an IPv4 address that goes would take others with it.
+///
+/// That is what the kernel does with the first address of a network, and the others can be the router's own: they
+/// came while ours was the only one. With these steps done first they stay.
+fn keep_secondaries(stale: &[Placed], observed: &Observed, goals: &[Placed]) -> Vec<Op> {
+    let takes_others_along = |old: &&Placed| {
+        let is_beside = |other: &Placed| {
+            other.device == old.device
+                && other.prefix != old.prefix
+                && other.prefix.length() == old.prefix.length()
+                && old.prefix.contains(other.prefix.address())
+        };
+        let mut all = observed.addresses.iter().map(|seen| &seen.placed).chain(goals);
+        old.prefix.family() == Family::V4 && all.any(is_beside)
+    };
+    let devices: BTreeSet<_> = stale.iter().filter(takes_others_along).map(|old| old.device).collect();
+    devices.into_iter().map(Op::KeepSecondaries).collect()
+}
+
+#[cfg(test)]
+mod tests;
