@@ -16,7 +16,7 @@ demo: deps-build deps-lab ## Two gateways fail over before your eyes, in a minut
 	cargo build --release --bin gwha --example demo
 	KEEP=$(KEEP) target/release/examples/demo
 
-check: deps-build ## Fast, without root: format, lints, unit and conformance tests, some simulations
+check: deps-build deps-lab ## Fast, without root: format, lints, unit and conformance tests, some simulations
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo test
@@ -33,8 +33,8 @@ bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side
 	REPS=$(REPS) cargo bench --bench failover
 
 oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
-	cargo test --release --manifest-path tests/uci-oracle/Cargo.toml
-	cargo test --release --manifest-path tests/blob-oracle/Cargo.toml
+	set -e; for crate in tests/*-oracle/Cargo.toml; do \
+		cargo test --release --manifest-path $$crate --target-dir target/oracles; done
 
 mips: deps-build deps-cross ## Checks that it compiles for a big-endian 32-bit router
 	tools/mips-check.sh

@@ -3,6 +3,7 @@
 # ready standard library for it (32-bit MIPS never has) or is not there at all.
 #
 #   cross-setup.sh ARCH     prepares ARCH and prints the directory that holds it
+#   cross-setup.sh library  prepares only library/, which is enough to check
 #
 # What is put there, once per compiler version:
 #   library/    the sources of Rust's standard library, of exactly this rustc
@@ -20,8 +21,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cross-arch.sh"
 
 main() {
-	[ $# = 1 ] || { sed -n '5s/^# */usage: /p' "$0" >&2; exit 2; }
-	arch_lookup "$1"
+	[ $# = 1 ] || { sed -n '5,6s/^# */usage: /p' "$0" >&2; exit 2; }
+	[ "$1" = library ] || arch_lookup "$1"
 	version=$(rustc -vV | sed -n 's/^release: //p')
 	root=${GWHA_CROSS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/gwha-cross}/rust-$version
 	mkdir -p "$root"
@@ -29,7 +30,7 @@ main() {
 	exec 9>"$root/.lock"
 	flock 9
 	[ -d "$root/library/std" ] || get_library
-	[ -x "$root/$TARGET/ld" ] || build_musl
+	[ "$1" = library ] || [ -x "$root/$TARGET/ld" ] || build_musl
 	echo "$root"
 }
 

@@ -42,7 +42,9 @@ missing=
 for set in "$@"; do
     list=$(programs "$set")
     for entry in $list; do
-        present "${entry%%=*}" || missing="$missing $(echo "${entry#*=}" | tr , ' ')"
+        package=$(echo "${entry#*=}" | tr , ' ')
+        case "$missing " in *" $package "*) continue ;; esac
+        present "${entry%%=*}" || missing="$missing $package"
     done
 done
 [ -n "$missing" ] || exit 0

@@ -1,7 +1,9 @@
 //! The lab itself, with keepalived on both gateways: what the other scenarios observe is observed rightly.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::lab::attack::{Forgery, Stranger, Sum};
 use crate::lab::setup::{CarrierCheck, Setup};
 use crate::lab::topology::{Host, Segment};
 use crate::lab::{keepalived, scenario, until};
@@ -72,5 +74,28 @@ fn a_pulled_cable_takes_the_carrier_and_an_idle_lab_loses_no_probe() {
         lab.until_serving(Host::B, SECONDS(10));
         lab.plug_cable(Host::A, Segment::Lan);
         lab.until_serving(Host::A, SECONDS(10));
+    });
+}
+
+/// What `hostile.rs` asks of gwha, keepalived 2.2.7 does not do: so the stranger's packets do arrive, and their effect
+/// would be seen.
+#[test]
+fn junk_from_the_stranger_silences_keepalived() {
+    scenario(|lab| {
+        let setup = Setup::lan(200);
+        let _a = keepalived::start(lab, Host::A, &setup);
+        let _b = keepalived::start(lab, Host::B, &setup);
+        until("A holds the address", SECONDS(10), || lab.holders(Segment::Lan) == [Host::A]);
+
+        let [to, from] = [Host::A, Host::Stranger].map(|host| host.address(Segment::Lan));
+        let junk = Forgery { sum: Sum::Wrong, ..Forgery::v3(from, to, Segment::Lan.vip(), 20) }.packet();
+        let stranger = Stranger::new();
+        let start = Instant::now();
+        for _ in 0..20 {
+            stranger.send(&junk, to);
+            thread::sleep(Duration::from_millis(100));
+        }
+        let adverts = lab.capture.adverts(Host::A, Segment::Lan, start).len();
+        assert!(adverts <= 5, "{adverts} of 10 adverts were sent");
     });
 }

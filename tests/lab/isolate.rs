@@ -6,7 +6,7 @@
 //! root is not needed where the system allows those.
 
 use std::io::Read;
-use std::process::{Child, ChildStdin, Command, Stdio, exit};
+use std::process::{Child, ChildStdin, Command, Output, Stdio, exit};
 use std::thread;
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub fn scenario<F: FnOnce(&Lab)>(body: F) {
         body(&lab);
         return;
     }
-    let (child, lifeline) = spawn(&["--exact", name, "--nocapture", "--test-threads=1"], Stdio::piped);
+    let (child, lifeline) =
+        spawn(&["--exact", name, "--nocapture", "--test-threads=1"], Stdio::piped, Stdio::piped);
     let output = child.wait_with_output().expect("the lab process can be waited for");
     drop(lifeline);
     let stdout = String::from_utf8_lossy(&output.stdout);
@@ -54,10 +55,18 @@ pub fn enter() {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (mut child, lifeline) = spawn(&arguments, Stdio::inherit);
+    let (mut child, lifeline) = spawn(&arguments, Stdio::inherit, Stdio::inherit);
     let status = child.wait().expect("the lab process can be waited for");
     drop(lifeline);
     exit(status.code().unwrap_or(1));
+}
+
+/// Runs this program with other arguments, which leads it to [`enter`], and returns what it has printed.
+pub fn output(arguments: &[&str]) -> Output {
+    let (child, lifeline) = spawn(arguments, Stdio::piped, Stdio::inherit);
+    let output = child.wait_with_output().expect("the lab process can be waited for");
+    drop(lifeline);
+    output
 }
 
 /// The lab's own process id as the machine outside sees it, for `nsenter`.
@@ -67,7 +76,7 @@ pub fn outer_pid() -> Option<u32> {
 
 /// Starts this program inside new namespaces. The inner process ends when the returned lifeline is closed, so also
 /// when this process dies.
-fn spawn(arguments: &[&str], output: fn() -> Stdio) -> (Child, ChildStdin) {
+fn spawn(arguments: &[&str], output: fn() -> Stdio, errors: fn() -> Stdio) -> (Child, ChildStdin) {
     tools::require(&["unshare", "mount"]);
     let program = std::env::current_exe().expect("the running program has a path");
     let mut command = Command::new("unshare");
@@ -87,7 +96,7 @@ fn spawn(arguments: &[&str], output: fn() -> Stdio) -> (Child, ChildStdin) {
         .env("PATH", tools::path())
         .stdin(Stdio::piped())
         .stdout(output())
-        .stderr(output())
+        .stderr(errors())
         .spawn()
         .expect("unshare can be started");
     let lifeline = child.stdin.take().expect("the standard input is a pipe");

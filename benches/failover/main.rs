@@ -1,0 +1,55 @@
+//! `make bench`: how long a takeover takes, gwha and keepalived in the same network, one after the other.
+//!
+//! Every pair of programs and advert interval gets a lab of its own. In it, the same four things happen to the
+//! master A again and again, each at another phase of the advert interval: it loses its power, its LAN cable, its
+//! carrier, or is told to stop. Measured are the *takeover* (until B holds the last address) and the *outage* (what
+//! a client on the LAN notices that probes the world outside every 5 ms). Both begin before the command that
+//! causes the event, which itself takes some milliseconds.
+//!
+//! `REPS=` says how often, `INTERVALS=1000,100` which advert intervals. The table goes to the standard output and to
+//! `bench.md` in cargo's target directory.
+
+#[path = "../../tests/lab/mod.rs"]
+mod lab;
+
+mod course;
+mod table;
+
+use std::env;
+
+use course::{Contender, Sample};
+use lab::isolate;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [contender, interval, repetitions] = arguments.as_slice() {
+        isolate::enter();
+        let contender = Contender::from_name(contender).expect("a contender's name");
+        let [interval, repetitions] = [interval, repetitions].map(|text| text.parse().expect("a number"));
+        return course::run(contender, interval, repetitions);
+    }
+    lab::tools::require(&["keepalived", "ip", "nft", "unshare"]);
+    let repetitions = env::var("REPS").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "7".to_owned());
+    let mut samples: Vec<Sample> = Vec::new();
+    for interval in intervals() {
+        for contender in Contender::ALL {
+            eprintln!("{} at {interval} ms, {repetitions} times ...", contender.name());
+            samples.extend(measured(contender, &interval, &repetitions));
+        }
+    }
+    table::write(&samples, &repetitions);
+}
+
+fn intervals() -> Vec<String> {
+    let list = env::var("INTERVALS").unwrap_or_default();
+    let list = if list.is_empty() { "1000,100,10".to_owned() } else { list };
+    list.split(',').map(str::to_owned).collect()
+}
+
+/// Runs one contender in a lab of its own and reads what it reports.
+fn measured(contender: Contender, interval: &str, repetitions: &str) -> Vec<Sample> {
+    let output = isolate::output(&[contender.name(), interval, repetitions]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{} at {interval} ms failed:\n{text}", contender.name());
+    text.lines().filter_map(Sample::from_line).collect()
+}

@@ -1,0 +1,109 @@
+//! The samples as a Markdown table.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::lab::target_dir;
+
+use super::course::{Contender, Event, Sample};
+
+/// Prints the table and writes it to `bench.md`.
+pub fn write(samples: &[Sample], repetitions: &str) {
+    let text = render(samples, repetitions);
+    print!("{text}");
+    let path = target_dir().join("bench.md");
+    fs::write(&path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    eprintln!("written to {}", path.display());
+}
+
+fn render(samples: &[Sample], repetitions: &str) -> String {
+    let mut text =
+        format!("{}\n\nEach figure: median / 90th percentile of {repetitions} runs, ms.\n\n", machine());
+    text.push_str("| event | adverts | takeover, keepalived | takeover, gwha | ratio | outage, keepalived | outage, gwha | ratio |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|\n");
+    let mut intervals: Vec<u32> = samples.iter().map(|sample| sample.interval_ms).collect();
+    intervals.dedup();
+    intervals.sort_unstable_by(|one, other| other.cmp(one));
+    intervals.dedup();
+    for event in Event::ALL {
+        for &interval in &intervals {
+            for contender in [Contender::Gwha, Contender::GwhaFastCheck] {
+                row(&mut text, samples, event, interval, contender);
+            }
+        }
+    }
+    text
+}
+
+fn row(text: &mut String, samples: &[Sample], event: Event, interval: u32, contender: Contender) {
+    let of = |who: Contender, what: fn(&Sample) -> Duration| -> Vec<Duration> {
+        let mut times: Vec<Duration> = samples
+            .iter()
+            .filter(|s| (s.contender, s.event, s.interval_ms) == (who, event, interval))
+            .map(what)
+            .collect();
+        times.sort_unstable();
+        times
+    };
+    if of(contender, |sample| sample.takeover).is_empty() {
+        return;
+    }
+    let note = match contender {
+        Contender::GwhaFastCheck => " (gwha: tests every 200 ms)",
+        Contender::Gwha | Contender::Keepalived => "",
+    };
+    let _ = write!(text, "| {}{note} | {interval} ms ", event.title());
+    for what in [|sample: &Sample| sample.takeover, |sample: &Sample| sample.outage] {
+        let (theirs, ours) = (of(Contender::Keepalived, what), of(contender, what));
+        let _ = write!(text, "| {} | {} | {} ", figures(&theirs), figures(&ours), ratio(&theirs, &ours));
+    }
+    text.push_str("|\n");
+}
+
+fn figures(sorted: &[Duration]) -> String {
+    match (percentile(sorted, 50), percentile(sorted, 90)) {
+        (Some(median), Some(high)) => format!("{} / {}", ms(median), ms(high)),
+        _ => "-".to_owned(),
+    }
+}
+
+/// How many times longer keepalived takes, by the medians.
+fn ratio(theirs: &[Duration], ours: &[Duration]) -> String {
+    match (percentile(theirs, 50), percentile(ours, 50)) {
+        (Some(theirs), Some(ours)) if !ours.is_zero() => {
+            format!("{:.1}", theirs.as_secs_f64() / ours.as_secs_f64())
+        }
+        _ => "-".to_owned(),
+    }
+}
+
+/// The nearest-rank percentile.
+fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
+}
+
+fn ms(time: Duration) -> String {
+    let milliseconds = time.as_secs_f64() * 1000.0;
+    if milliseconds < 100.0 { format!("{milliseconds:.1}") } else { format!("{milliseconds:.0}") }
+}
+
+/// What the figures were measured on.
+fn machine() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let load = read("/proc/loadavg");
+    let load: Vec<&str> = load.split(' ').take(3).collect();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let version = Command::new("keepalived").arg("--version").env("PATH", crate::lab::tools::path()).output();
+    let version =
+        version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
+    let keepalived = version.split_whitespace().nth(1).unwrap_or("?").to_owned();
+    format!(
+        "keepalived {keepalived}, gwha {}; Linux {}, {cores} cores, load at the end {}.",
+        env!("CARGO_PKG_VERSION"),
+        read("/proc/sys/kernel/osrelease"),
+        load.join(" ")
+    )
+}
