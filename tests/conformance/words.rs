@@ -54,6 +54,7 @@ impl Words<'_> {
             }
             Action::Reply { result: Err(refusal), .. } => format!("reply: refused, {refusal:?}"),
             Action::Notice(notice) => format!("notice: {}", self.notice(notice)),
+            Action::Configured => "configured".to_owned(),
             Action::Exit => "exit".to_owned(),
         }
     }

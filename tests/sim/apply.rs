@@ -23,7 +23,7 @@ impl World {
         match fault {
             Fault::Path { member, from, to, open } => self.segments[member].set_open(from, to, open),
             Fault::Loss(member, permille) => self.segments[member].loss = permille,
-            Fault::Clog(member, delay) => self.segments[member].clog = delay,
+            Fault::Clog(member, delay) => self.segments[member].set_clog(delay),
             Fault::Carrier(node, answers) => self.carrier[node] = answers,
             Fault::CarrierForAll(answers) => self.carrier.fill(answers),
             Fault::SendErrors(node, permille) => self.send_errors[node] = permille,
@@ -169,13 +169,14 @@ impl Truth {
             runs: false,
             stalled: false,
             role: Role::Init,
+            since: 0,
             word: 0,
             links: vec![false; members],
             carrier: true,
             addresses: true,
+            addresses_failed: None,
             maintenance: false,
             touched: 0,
-            relinked: 0,
             base: setup.base(place),
             stopping: false,
         };
@@ -187,6 +188,7 @@ impl Truth {
             shaken: 0,
             disturbed: 0,
             disturbed_otherwise: 0,
+            forged: 0,
             forging: None,
             healed: None,
             only_boots: true,
@@ -208,21 +210,24 @@ impl Truth {
                 if member < node.links.len() {
                     node.links[member] = condition == LinkCondition::Up;
                 }
-                node.relinked = now;
             }
             Fault::Path { member, from, to, open } => self.segments[member].open[from][to] = open,
             Fault::Loss(member, permille) => self.segments[member].lossy = permille > 0,
             Fault::Clog(member, delay) => self.segments[member].clogged = delay > 0,
             Fault::PowerOff(node) | Fault::Kill(node) => self.gone(node),
-            Fault::Start(node) => {
-                let node = &mut self.nodes[node];
-                (node.runs, node.relinked) = (true, now);
-            }
+            Fault::Start(node) => self.nodes[node].runs = true,
             Fault::Terminate(node) => self.nodes[node].stopping = self.nodes[node].runs,
             Fault::Stall(node, _) => self.nodes[node].stalled = self.nodes[node].runs,
             Fault::Carrier(node, answers) => self.nodes[node].carrier = answers,
-            Fault::CarrierForAll(answers) => self.nodes.iter_mut().for_each(|node| node.carrier = answers),
-            Fault::Addresses(node, takes) => self.nodes[node].addresses = takes,
+            Fault::CarrierForAll(answers) => {
+                for node in &mut self.nodes {
+                    (node.carrier, node.touched) = (answers, now);
+                }
+            }
+            Fault::Addresses(node, takes) => {
+                let node = &mut self.nodes[node];
+                (node.addresses, node.addresses_failed) = (takes, Some(now));
+            }
             Fault::Order(node, order) => {
                 self.orders_at = now;
                 match order {
@@ -231,7 +236,7 @@ impl Truth {
                     Order::Recheck => {}
                 }
             }
-            Fault::Forge { .. } => self.forging = self.forging.or(Some(now)),
+            Fault::Forge { .. } => (self.forging, self.forged) = (self.forging.or(Some(now)), now),
             Fault::ForgingEnds => self.forging = None,
             Fault::Healed => self.healed = Some(now),
             Fault::Steal(_) | Fault::SendErrors(..) | Fault::Reload(..) => {}
@@ -258,7 +263,7 @@ impl Truth {
         (self.shaken, self.disturbed, self.disturbed_otherwise) = (self.now, self.now, self.now);
     }
 
-    /// A frame was lost.
+    /// A frame was lost, or came far too late.
     pub fn lost(&mut self) {
         self.network_bad = self.now;
         self.shake();
@@ -276,23 +281,20 @@ impl Truth {
         let node = &mut self.nodes[node];
         (node.runs, node.stalled, node.stopping) = (false, false, false);
         (node.role, node.word) = (Role::Init, 0);
-        (node.touched, node.relinked) = (now, now);
+        node.touched = now;
         self.shake();
     }
 
     pub fn role(&mut self, node: Place, role: Role) {
-        self.nodes[node].role = role;
-        self.nodes[node].word = 0;
+        (self.nodes[node].role, self.nodes[node].since) = (role, self.now);
+        if role != Role::Master {
+            self.nodes[node].word = 0;
+        }
     }
 
     /// A master says a priority. True if it is a new one.
     pub fn word(&mut self, node: Place, priority: u8) -> bool {
-        let node = &mut self.nodes[node];
-        let new = node.role == Role::Master && node.word != priority;
-        if node.role == Role::Master {
-            node.word = priority;
-        }
-        new
+        core::mem::replace(&mut self.nodes[node].word, priority) != priority
     }
 }
 

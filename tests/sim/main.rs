@@ -120,12 +120,17 @@ fn report(failed: &[(u64, Failure)]) {
 fn shrink(plan: &Plan, what: &str) -> Plan {
     let fails = |plan: &Plan| run(plan).is_err_and(|failure| failure.what == what);
     let mut small = plan.clone();
-    let mut chunk = small.faults.len() / 2;
+    // The boot and the mending at the end are no faults.
+    let boot = plan.kinds.len() * (1 + plan.setup.members.len());
+    let healed =
+        plan.faults.iter().find(|(_, fault)| *fault == Fault::Healed).map_or(Micros::MAX, |(at, _)| *at);
+    let droppable = |plan: &Plan| plan.faults.iter().filter(|(at, _)| at + 2_000_000 < healed).count();
+    let mut chunk = droppable(plan);
     while chunk > 0 {
-        let mut start = 0;
-        while start < small.faults.len() {
+        let mut start = boot;
+        while start < droppable(&small) {
             let mut candidate = small.clone();
-            let end = (start + chunk).min(candidate.faults.len());
+            let end = (start + chunk).min(droppable(&small));
             candidate.faults.drain(start..end);
             if fails(&candidate) {
                 small = candidate;

@@ -31,7 +31,7 @@ pub struct Segment {
     /// Of a thousand frames, how many are lost.
     pub loss: u32,
     /// Added to every frame's time.
-    pub clog: Micros,
+    clog: Micros,
     nodes: usize,
     /// For each pair (from, to): whether frames pass.
     open: Vec<bool>,
@@ -43,6 +43,17 @@ impl Segment {
     pub fn new(quality: Quality, nodes: usize) -> Segment {
         let pairs = nodes * nodes;
         Segment { quality, loss: 0, clog: 0, nodes, open: vec![true; pairs], last: vec![0; pairs] }
+    }
+
+    /// Frames that are under way stay late; those sent from now on overtake them.
+    pub fn set_clog(&mut self, delay: Micros) {
+        self.clog = delay;
+        self.last.fill(0);
+    }
+
+    /// Frames sent now come in time, if they come.
+    pub fn is_prompt(&self) -> bool {
+        self.clog == 0
     }
 
     pub fn set_open(&mut self, from: usize, to: usize, open: bool) {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use gwha::config::model::{Config, GroupId, LinkId, TrackId};
@@ -9,7 +10,7 @@ use gwha::engine::{
     Action, Addresses, ApplyOutcome, Boot, Command, CommandId, Engine, Epoch, Event, Instant, LinkCondition,
     LinkState, Maintenance, ProbeOutcome, Remembered, Role, Round,
 };
-use gwha::wire::vrrp::Packet;
+use gwha::wire::vrrp::{Outgoing, Packet};
 
 use crate::contract::Contract;
 use crate::support::setup::{Node as Place, Setup};
@@ -21,12 +22,15 @@ const SOCKET: usize = 256;
 /// Frames that are read in one turn.
 const TURN: usize = 64;
 
+/// One timer may start another that is due at once, but not for ever.
+const TIMEOUTS: usize = 3;
+
 /// A router.
 pub struct Node {
     pub place: Place,
     config: Arc<Config>,
-    own: Vec<std::net::IpAddr>,
-    vips: Vec<Vec<std::net::IpAddr>>,
+    own: Vec<IpAddr>,
+    vips: Vec<Vec<IpAddr>>,
     engine: Option<Engine>,
     pub clock: Clock,
     pub links: Vec<LinkCondition>,
@@ -62,9 +66,11 @@ pub enum Request {
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub member: usize,
-    pub source: std::net::IpAddr,
-    pub destination: std::net::IpAddr,
+    pub source: IpAddr,
+    pub destination: IpAddr,
     pub bytes: Arc<[u8]>,
+    /// Nothing held it up on its way.
+    pub prompt: bool,
 }
 
 /// A clock that is off by a constant, and runs a little fast or slow.
@@ -102,7 +108,7 @@ impl Node {
             vips: (0..members).map(|member| setup.vips(member)).collect(),
             engine: None,
             clock,
-            links: vec![LinkCondition::NoCarrier; members],
+            links: vec![LinkCondition::NoCarrier; setup.links().len()],
             holds: false,
             kernel_takes: true,
             netlink: VecDeque::new(),
@@ -216,7 +222,8 @@ impl Node {
         }
         for _ in 0..TURN {
             let Some(frame) = self.sockets.pop_front() else { break };
-            let Frame { member, source, destination, bytes } = &frame;
+            let Frame { member, source, destination, bytes, .. } = &frame;
+            self.contract.hears(bytes.get(2).copied().unwrap_or_default());
             let packet = Packet { source: *source, destination: *destination, hop_limit: 255, bytes };
             self.step(at, Event::Vrrp { link: LinkId(*member as u16), packet }, out)?;
         }
@@ -259,14 +266,13 @@ impl Node {
 
     fn serve_timers(&mut self, at: Instant, out: &mut Vec<Action>) -> Result<(), String> {
         let due = |engine: &Engine| engine.next_deadline().is_some_and(|deadline| deadline <= at);
-        if self.deaf_to_timers || !self.engine.as_ref().is_some_and(due) {
-            return Ok(());
+        for _ in 0..TIMEOUTS {
+            if self.deaf_to_timers || !self.engine.as_ref().is_some_and(due) {
+                return Ok(());
+            }
+            self.step(at, Event::Timeout, out)?;
         }
-        self.step(at, Event::Timeout, out)?;
-        if self.engine.as_ref().is_some_and(due) {
-            return Err("a deadline is still due after its timeout".to_owned());
-        }
-        Ok(())
+        Err(format!("a deadline is still due after {TIMEOUTS} timeouts"))
     }
 
     fn step(&mut self, at: Instant, event: Event<'_>, out: &mut Vec<Action>) -> Result<(), String> {
@@ -293,6 +299,7 @@ impl Node {
                 | Action::EndProbe { .. }
                 | Action::Reply { .. }
                 | Action::Notice(_)
+                | Action::Configured
                 | Action::Exit => {}
             }
         }
@@ -314,17 +321,35 @@ impl Node {
     }
 
     fn link_state(&self, member: usize) -> LinkState {
-        let mut addresses = vec![self.own[member]];
+        // Links that only tracks use have no address of the group.
+        let mut addresses: Vec<IpAddr> = self.own.get(member).copied().into_iter().collect();
         if self.holds {
-            addresses.extend(&self.vips[member]);
+            addresses.extend(self.vips.get(member).into_iter().flatten());
         }
         LinkState { condition: self.links[member], addresses }
     }
 
-    /// Where this node's adverts of a member come from and go to.
-    pub fn route(&self, member: usize) -> (std::net::IpAddr, Vec<std::net::IpAddr>) {
+    /// An advert to each of the others, as the daemon writes them.
+    pub fn adverts(&self, member: usize, priority: u8) -> Vec<Frame> {
+        let instance = &self.config.instances[member];
         let source = self.own[member];
-        (source, self.config.instances[member].others(source).collect())
+        let frame = |destination| {
+            let advert = Outgoing {
+                version: instance.version,
+                vrid: instance.vrid,
+                priority,
+                interval: instance.interval,
+                auth: instance.auth,
+                addresses: &instance.vips.iter().map(|vip| vip.address).collect::<Vec<_>>(),
+                checksum: instance.checksum,
+                source,
+                destination,
+            };
+            let mut bytes = Vec::new();
+            advert.emit(&mut bytes);
+            Frame { member, source, destination, bytes: bytes.into(), prompt: true }
+        };
+        instance.others(source).map(frame).collect()
     }
 
     /// What the node would do after a restart of the machine.

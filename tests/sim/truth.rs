@@ -8,6 +8,10 @@ use gwha::engine::Role;
 use crate::support::setup::{Node, Setup};
 use crate::world::Micros;
 
+/// How long a node that could not install its addresses counts as faulty (rule 22): it can find out
+/// only by serving.
+const DISTRUST: Micros = 605_000_000;
+
 /// The world as the checkers see it.
 #[derive(Debug, Clone)]
 pub struct Truth {
@@ -21,7 +25,8 @@ pub struct Truth {
     pub disturbed: Micros,
     /// The same, but for a carrier lost or back for everybody at once, and forged packets.
     pub disturbed_otherwise: Micros,
-    /// Since when somebody sends in another's name.
+    /// When somebody sent in another's name last, and since when he does.
+    pub forged: Micros,
     pub forging: Option<Micros>,
     /// Since when every fault is over for good.
     pub healed: Option<Micros>,
@@ -42,6 +47,8 @@ pub struct NodeTruth {
     pub runs: bool,
     pub stalled: bool,
     pub role: Role,
+    /// Since when.
+    pub since: Micros,
     /// What it advertised last as master, 0 before.
     pub word: u8,
     /// For each member: frames can pass.
@@ -49,11 +56,11 @@ pub struct NodeTruth {
     /// The carrier router answers it.
     pub carrier: bool,
     pub addresses: bool,
+    /// When its kernel refused addresses last; it does not trust it for a while.
+    pub addresses_failed: Option<Micros>,
     pub maintenance: bool,
     /// When a fault or an order hit it last, or one of them ended.
     pub touched: Micros,
-    /// When it was started, or lost or got a link.
-    pub relinked: Micros,
     pub base: u8,
     /// SIGTERM was sent.
     pub stopping: bool,
@@ -154,7 +161,8 @@ impl Truth {
 
     /// Nothing is wrong with a node, as far as it could know.
     pub fn is_healthy(&self, node: &NodeTruth) -> bool {
-        let whole = node.links.iter().all(|up| *up) && node.addresses && !node.maintenance;
+        let trusted = node.addresses_failed.is_none_or(|at| self.now.saturating_sub(at) > DISTRUST);
+        let whole = node.links.iter().all(|up| *up) && trusted && !node.maintenance;
         node.runs && !node.stalled && whole && (node.carrier || !self.bounds.tracked)
     }
 }

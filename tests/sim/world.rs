@@ -7,7 +7,7 @@ use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gwha::config::model::{GroupId, TrackId};
+use gwha::config::model::TrackId;
 use gwha::engine::{Action, LinkCondition, ProbeOutcome, Role, Round};
 
 use crate::checks::{Change, Property};
@@ -324,7 +324,7 @@ impl World {
                 self.truth.gone(place);
                 self.look(Change::Fault);
             }
-            Action::EndProbe { .. } => {}
+            Action::EndProbe { .. } | Action::Configured => {}
             Action::Announce { .. }
             | Action::KeepMaintenance(_)
             | Action::Reply { .. }
@@ -367,11 +367,9 @@ impl World {
         if node.links[member] != LinkCondition::Up {
             return;
         }
-        let (source, others) = node.route(member);
-        for destination in others {
-            let Some(to) = self.place_of(member, destination) else { continue };
-            let bytes = self.encode(member, priority, source, destination);
-            self.launch(place, to, Frame { member, source, destination, bytes });
+        for frame in node.adverts(member, priority) {
+            let Some(to) = self.place_of(member, frame.destination) else { continue };
+            self.launch(place, to, frame);
         }
     }
 
@@ -387,18 +385,21 @@ impl World {
     /// Puts a frame on the wire.
     fn launch(&mut self, from: Place, to: Place, frame: Frame) {
         let segment = &mut self.segments[frame.member];
-        let lossy = segment.loss > 0;
+        let (lossy, prompt) = (segment.loss > 0, segment.is_prompt());
         let arrivals = segment.carry(&mut self.rng, self.now, from, to);
         if lossy && arrivals.is_empty() {
             self.truth.lost();
         }
         for at in arrivals {
-            self.later(at, What::Frame { to, from, frame: frame.clone() });
+            self.later(at, What::Frame { to, from, frame: Frame { prompt, ..frame.clone() } });
         }
     }
 
     fn frame(&mut self, to: Place, from: Place, frame: Frame) {
-        let Frame { member, source, destination, .. } = frame;
+        let Frame { member, source, destination, prompt, .. } = frame;
+        if !prompt {
+            self.truth.lost();
+        }
         let priority = frame.bytes.get(2).copied().unwrap_or_default();
         match &mut self.stations[to] {
             Station::Gwha(node) => {
@@ -436,7 +437,7 @@ impl World {
             for to in (0..self.stations.len()).filter(|to| *to != place) {
                 let destination = self.plan.setup.address(*member, to);
                 let bytes = self.encode(*member, *priority, source, destination);
-                self.launch(place, to, Frame { member: *member, source, destination, bytes });
+                self.launch(place, to, Frame { member: *member, source, destination, bytes, prompt: true });
             }
         }
         let Station::Speaker(speech) = &self.stations[place] else { return };
@@ -484,7 +485,7 @@ impl World {
         let (source, destination) =
             (self.plan.setup.address(member, as_if), self.plan.setup.destination(member, to));
         let bytes = self.encode(member, priority, source, destination);
-        self.frame(to, as_if, Frame { member, source, destination, bytes });
+        self.frame(to, as_if, Frame { member, source, destination, bytes, prompt: true });
     }
 
     /// Lets every checker look at the world.

@@ -41,10 +41,12 @@ impl Property for BestWins {
         let applies = truth.bounds.preempt && truth.switches == 0 && !truth.bounds.master_only;
         // What a speaker does depends on its own configuration.
         let all_gwha = truth.nodes.iter().all(|node| node.kind == Kind::Gwha);
+        let trusted = truth.nodes.iter().all(|node| node.addresses_failed.is_none());
         let best = truth.running().map(|node| node.base).max();
         let wrong = truth.masters().any(|node| Some(node.base) != best);
         let from = truth.healed.map(|healed| healed + truth.bounds.settle);
-        let held = self.watch.look(truth.now, from.filter(|_| applies && all_gwha && wrong), OVERLAP);
+        let held =
+            self.watch.look(truth.now, from.filter(|_| applies && trusted && all_gwha && wrong), OVERLAP);
         held.map_err(|held| {
             format!("a lower base than {best:?} is master for {} although all is well", ms(held))
         })
@@ -63,7 +65,10 @@ impl Property for OneMasterWhenCalm {
     }
 
     fn look(&mut self, truth: &Truth, _: Change) -> Result<(), String> {
-        let calm = truth.shaken + 2 * truth.bounds.master_down;
+        // A speaker believes whatever it is told.
+        let speaker = truth.nodes.iter().any(|node| node.kind == Kind::Speaker);
+        let shaken = if speaker { truth.shaken.max(truth.forged) } else { truth.shaken };
+        let calm = shaken + 2 * truth.bounds.master_down;
         let held = self.watch.look(truth.now, two_masters(truth).then_some(calm), OVERLAP);
         held.map_err(|held| format!("two masters hear each other for {} with no fault", ms(held)))
     }
@@ -81,7 +86,9 @@ impl Property for BootHasOneMaster {
     }
 
     fn look(&mut self, truth: &Truth, _: Change) -> Result<(), String> {
-        let holds = truth.only_boots && two_masters(truth);
+        // A lowered master is being relieved, not elected.
+        let elected = truth.masters().all(|node| node.word >= node.base);
+        let holds = truth.only_boots && elected && two_masters(truth);
         // The advert itself, and the turns that send and read it.
         let limit = 3 * truth.bounds.latency;
         let held = self.watch.look(truth.now, holds.then_some(0), limit);

@@ -76,7 +76,8 @@ fn nobody_does(truth: &Truth, member: usize) -> bool {
 
 fn somebody_could(truth: &Truth, member: usize) -> bool {
     truth.running().any(|node| {
-        let sound = !node.stalled && node.addresses && (node.carrier || !truth.bounds.tracked);
+        let sound =
+            !node.stalled && node.addresses_failed.is_none() && (node.carrier || !truth.bounds.tracked);
         let whole = node.links.iter().all(|up| *up);
         let alike = truth.running().all(|other| other.links == node.links);
         sound && node.links[member] && (whole || alike)
@@ -99,7 +100,9 @@ impl Property for MasterOfDeadBackupStays {
         let node = &truth.nodes[node];
         let dead = |other: &NodeTruth| !other.runs && truth.now - other.touched > DEAD;
         let others_dead = truth.nodes.iter().filter(|other| other.place != node.place).all(dead);
-        let could_go_on = node.kind == Kind::Gwha && node.can_serve() && truth.now - node.relinked > DEAD;
+        // Who wakes from a stall concedes to whom it finds in its sockets, and he may be dead meanwhile.
+        let untouched = truth.now - node.touched > DEAD;
+        let could_go_on = node.kind == Kind::Gwha && node.can_serve() && untouched;
         if others_dead && could_go_on && !node.stopping && truth.forging.is_none() {
             return Err(format!("node {} becomes {to} although nobody else lives", node.place));
         }
