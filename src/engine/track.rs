@@ -170,6 +170,17 @@ impl Track {
             if test.result.is_some() {
                 test.close(self.id, out);
             }
+            if test.result == Some(true) {
+                self.supersede(now, config, out);
+            }
+        }
+    }
+
+    /// A good answer in doubt is newer than a scheduled test that still waits for its own.
+    fn supersede(&mut self, now: Instant, config: &Config, out: &mut Vec<Action>) {
+        if let Some(mut test) = self.scheduled.take_if(|test| test.result.is_none()) {
+            test.close(self.id, out);
+            self.sample(now, config, true, out);
         }
     }
 

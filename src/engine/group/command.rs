@@ -60,6 +60,7 @@ impl Group {
     /// A standby can take the role if it is well, and if its base is known to the other one.
     fn can_take(&self, cx: &Cx<'_>) -> bool {
         matches!(self.state, State::Standby(_))
+            && self.fault(cx).is_none()
             && self.priority > STEP_BACK
             && matches!(self.config(cx).base, Base::ByPlace(_))
     }

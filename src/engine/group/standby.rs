@@ -9,7 +9,7 @@ use crate::wire::types::Version;
 use super::super::action::{Action, Notice};
 use super::super::cx::Cx;
 use super::super::event::Round;
-use super::super::member::{Found, Peer, Watch};
+use super::super::member::{Found, Member, Peer, Watch};
 use super::super::role::{Cause, Role};
 use super::super::time::Instant;
 use super::super::timers::earliest;
@@ -205,7 +205,9 @@ impl Group {
     pub(super) fn consider(&mut self, cx: &mut Cx<'_>) {
         self.claim.stop();
         let State::Standby(standby) = &self.state else { return };
-        let Some(present) = standby.master else { return };
+        let Some(present) = standby.master.filter(|_| self.members.iter().any(Member::usable)) else {
+            return;
+        };
         match present.lowered {
             Some(lowered) => self.told(cx, &present, lowered),
             None => {
@@ -221,17 +223,29 @@ impl Group {
 
     /// Rule 5: the master said that it got worse.
     fn told(&mut self, cx: &mut Cx<'_>, present: &Present, lowered: Lowered) {
-        if self.priority <= present.word {
+        if !self.betters(cx, present, self.priority) {
             return self.end_doubt();
         }
         let from = self.claim_from(cx, present, lowered);
         if from > cx.now {
             return self.claim.set(from);
         }
-        self.ask_doubtful(cx, present.word);
-        if self.certain(cx) > present.word {
+        self.ask_doubtful(cx, present);
+        if self.betters(cx, present, self.certain(cx)) {
             self.promote(cx, Cause::Told { from: present.address, priority: present.word });
         }
+    }
+
+    /// Whether this node at `priority` would serve better than a lowered master: it says more, and it has lost
+    /// less. What preference alone would give is rule 8's, or a carrier lost for both would move the role to
+    /// the preferred router.
+    fn betters(&self, cx: &Cx<'_>, present: &Present, priority: u8) -> bool {
+        if priority <= present.word || priority < STEP_BACK {
+            return false;
+        }
+        let normal = self.base_of(cx, present.speaker).unwrap_or(present.highest);
+        let own_loss = self.base(cx).unwrap_or(priority).saturating_sub(priority);
+        present.word <= STEP_BACK || own_loss < normal.saturating_sub(present.word)
     }
 
     /// Rule 5b: a node that has just risen waits, for the other one may be about to rise as well.
@@ -252,10 +266,10 @@ impl Group {
     }
 
     /// Rule 6: asks every track that could be wrong, unless the claim holds without them.
-    fn ask_doubtful(&mut self, cx: &mut Cx<'_>, word: u8) {
+    fn ask_doubtful(&mut self, cx: &mut Cx<'_>, present: &Present) {
         let State::Standby(standby) = &self.state else { return };
         let again = standby.doubted.map_or(cx.now, |last| last.after(DOUBT_MIN));
-        if self.doubts_pending(cx) || self.certain(cx) > word {
+        if self.doubts_pending(cx) || self.betters(cx, present, self.certain(cx)) {
             return;
         }
         if again > cx.now {
