@@ -28,3 +28,6 @@ pub const DAMPING_MAX: Duration = Duration::from_secs(3600);
 
 /// How long after Master_Down a `switch` waits for another router to take over (protocol rule 3).
 pub const SWITCH_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a track whose link is down when the daemon starts waits for it: at boot the links come one by one.
+pub const LINK_GRACE: Duration = Duration::from_secs(10);

@@ -107,7 +107,8 @@ impl Track {
         self.test.at().is_some()
     }
 
-    /// Begins to test, if it does not already. Until `judge_from` a bad test decides nothing.
+    /// Begins to test, if it does not already. Until `judge_from` a bad test decides nothing: a link that has
+    /// just come up, or is about to at boot, says nothing about the carrier.
     pub fn run(&mut self, now: Instant, judge_from: Instant) {
         if !self.is_running() {
             self.judge_from = judge_from;
@@ -184,10 +185,13 @@ impl Track {
         }
     }
 
-    /// The carrier of a `link` track changed: that is a test of its own.
+    /// The carrier of its link changed: for a `link` track that is a test, for others a reason to begin one.
     pub fn link_changed(&mut self, now: Instant, config: &Config, link: Carrier, out: &mut Vec<Action>) {
-        if matches!(config.kind, TrackKind::Link) && self.is_running() {
+        if !self.is_running() {
+        } else if matches!(config.kind, TrackKind::Link) {
             self.sample(now, config, link == Carrier::Up, out);
+        } else if link == Carrier::Up {
+            self.test.set(now);
         }
     }
 
@@ -219,11 +223,15 @@ impl Track {
     fn begin(&mut self, now: Instant, config: &Config, link: Carrier, out: &mut Vec<Action>) {
         let due = self.test.at().unwrap_or(now).after(config.interval);
         self.test.set(if due > now { due } else { now.after(config.interval) });
-        if matches!(config.kind, TrackKind::Link) {
-            return self.sample(now, config, link == Carrier::Up, out);
-        }
         if let Some(test) = self.scheduled.take() {
             self.conclude(now, config, test, out);
+        }
+        if link == Carrier::Down {
+            // Nobody can answer, so nobody is asked.
+            return self.sample(now, config, false, out);
+        }
+        if matches!(config.kind, TrackKind::Link) {
+            return self.sample(now, config, true, out);
         }
         let test = self.open(now, config, out);
         self.scheduled = Some(test);

@@ -158,11 +158,15 @@ impl Group {
             self.look_at(cx, at, &mut place);
         }
         self.place = place;
-        let mute = self.members.iter().all(|member| !member.usable());
-        if mute && matches!(self.state, State::Serving(_)) {
+        if self.is_mute() && matches!(self.state, State::Serving(_)) {
             return self.demote(cx, Cause::NoUsableMember, None);
         }
         self.refresh(cx);
+    }
+
+    /// Without a usable member nothing can be said, heard or served.
+    fn is_mute(&self) -> bool {
+        self.members.iter().all(|member| !member.usable())
     }
 
     fn look_at(&mut self, cx: &mut Cx<'_>, at: usize, place: &mut Option<Place>) {
@@ -189,17 +193,18 @@ impl Group {
         }
     }
 
-    /// Runs the tracks that should run here, and stops the others.
+    /// Whether a track should run here, and from when on a bad test counts.
     pub fn wants_track(&self, at: usize, cx: &Cx<'_>) -> Option<Instant> {
         let used = &self.uses[at];
         let track = &cx.config.tracks[used.config.track.index()];
         if !used.config.places.contains(self.place) {
             return None;
         }
+        let up = cx.carrier(track.link) == Carrier::Up;
         match used.config.scope {
-            TrackScope::Any => Some(cx.now),
+            TrackScope::Any if up => Some(cx.now),
+            TrackScope::Any => Some(cx.now.after(limits::LINK_GRACE)),
             TrackScope::MasterOnly => {
-                let up = track.link.is_none_or(|link| cx.carrier(Some(link)) == Carrier::Up);
                 let settle = track.interval.saturating_mul(u32::from(track.fall));
                 (up && matches!(self.state, State::Serving(_))).then(|| cx.now.after(settle))
             }
@@ -267,6 +272,9 @@ impl Group {
 
     /// Becomes master: the advert first, so that a master which still serves lets go as early as it can.
     fn promote(&mut self, cx: &mut Cx<'_>, cause: Cause) {
+        if self.is_mute() {
+            return;
+        }
         let displaced = match (&self.state, &cause) {
             (State::Standby(standby), Cause::Told { .. } | Cause::Stopped { .. }) => standby.followed(),
             _ => None,

@@ -9,7 +9,7 @@ use crate::wire::types::Version;
 use super::super::action::{Action, Notice};
 use super::super::cx::Cx;
 use super::super::event::Round;
-use super::super::member::{Found, Member, Peer, Watch};
+use super::super::member::{Found, Peer, Watch};
 use super::super::role::{Cause, Role};
 use super::super::time::Instant;
 use super::super::timers::earliest;
@@ -205,7 +205,7 @@ impl Group {
     pub(super) fn consider(&mut self, cx: &mut Cx<'_>) {
         self.claim.stop();
         let State::Standby(standby) = &self.state else { return };
-        let Some(present) = standby.master.filter(|_| self.members.iter().any(Member::usable)) else {
+        let Some(present) = standby.master.filter(|_| !self.is_mute()) else {
             return;
         };
         match present.lowered {
@@ -336,7 +336,11 @@ impl Group {
             State::Standby(standby) => standby.question.next_deadline(),
         };
         let missed = self.members.iter().filter(|member| member.usable() && !member.silent);
-        earliest(missed.map(|member| member.master_down.at()).chain([question, self.claim.at()]))
+        earliest(missed.map(|member| member.master_down.at()).chain([
+            question,
+            self.claim.at(),
+            self.crash_due(),
+        ]))
     }
 
     /// Rule 4: when every usable member has missed the master for Master_Down.
