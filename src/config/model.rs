@@ -277,7 +277,7 @@ pub struct Track {
     pub name: String,
     /// What is asked.
     pub kind: TrackKind,
-    /// The link it goes out on; always there for `ping`, `arp` and `link`.
+    /// The link it goes out on; always there for `arp` and `link`. Without one the routing table decides.
     pub link: Option<LinkId>,
     /// How many targets must answer for a good test.
     pub need: u16,

@@ -116,13 +116,19 @@ impl Argument {
     }
 }
 
+impl Error {
+    /// What is wrong, without the place.
+    pub fn message(&self) -> String {
+        if self.statement_line == self.at.line {
+            return self.kind.to_string();
+        }
+        format!("{}; its statement begins on line {}: is a quote missing?", self.kind, self.statement_line)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.at, self.kind)?;
-        if self.statement_line < self.at.line {
-            write!(f, "; its statement begins on line {}: is a quote missing?", self.statement_line)?;
-        }
-        Ok(())
+        write!(f, "{}: {}", self.at, self.message())
     }
 }
 
@@ -149,7 +155,7 @@ impl fmt::Display for ErrorKind {
             ErrorKind::OtherType { name, was, line } => {
                 write!(
                     f,
-                    "section '{name}' was a '{was}' on line {line}: expected the same type, or another name"
+                    "line {line} has a section '{name}' of type '{was}': expected the same type, or another name"
                 )
             }
             ErrorKind::Nul => f.write_str("NUL byte: the file is damaged or is not text"),

@@ -1,0 +1,85 @@
+//! A file's bytes to configurations.
+
+use std::net::IpAddr;
+
+use super::assemble::{Node, assemble};
+use super::drafts::Drafts;
+use super::finding::{At, Finding, Findings, Rejected};
+use super::limits::ROUTERS_MAX;
+use super::model::Config;
+use super::problem::Problem;
+use crate::uci;
+
+/// A file that is in order.
+pub struct Loaded {
+    /// The configuration of a node that does not know its addresses yet. It is everybody's unless
+    /// [`Loaded::depends_on_node`].
+    pub config: Config,
+    /// What should be looked at, by line.
+    pub warnings: Vec<Finding>,
+    file: String,
+    /// Kept only if the configuration depends on the node.
+    drafts: Option<Drafts>,
+}
+
+/// Reads a configuration and checks it for every router that it is for.
+///
+/// # Errors
+///
+/// Everything that is wrong with it at once. What is missing, or does not fit another section, is judged
+/// only if the text could be read whole.
+pub fn load(file: &str, bytes: &[u8]) -> Result<Loaded, Rejected> {
+    let mut findings = Findings::new(file);
+    let tree = uci::parse(bytes).map_err(|broken| reject(&broken, file))?;
+    let drafts = Drafts::read(&tree, &mut findings);
+    drafts.check_only(&mut findings);
+    let depends_on_node = drafts.only_of_sections().next().is_some();
+    let config = assemble(&drafts, Node::Unknown, &mut findings);
+    if depends_on_node {
+        for place in 0..ROUTERS_MAX {
+            let own: Vec<IpAddr> = at_place(&drafts, place);
+            if !own.is_empty() {
+                assemble(&drafts, Node::Known(&own), &mut findings);
+            }
+        }
+    }
+    let (config, warnings) = findings.finish(config)?;
+    Ok(Loaded { config, warnings, file: file.to_owned(), drafts: depends_on_node.then_some(drafts) })
+}
+
+impl Loaded {
+    /// Whether some section is only for some routers, so that [`Loaded::for_node`] is needed.
+    pub fn depends_on_node(&self) -> bool {
+        self.drafts.is_some()
+    }
+
+    /// The configuration of the node with these addresses.
+    ///
+    /// # Errors
+    ///
+    /// Almost none that [`load`] did not find: only if the node has addresses of several places.
+    pub fn for_node(&self, own: &[IpAddr]) -> Result<Config, Rejected> {
+        let Some(drafts) = &self.drafts else { return Ok(self.config.clone()) };
+        let mut findings = Findings::new(&self.file);
+        let config = assemble(drafts, Node::Known(own), &mut findings);
+        findings.finish(config).map(|(config, _)| config)
+    }
+}
+
+/// The errors of the text, and those values that are wrong whatever the missing text says.
+fn reject(broken: &uci::Broken, file: &str) -> Rejected {
+    let mut findings = Findings::new(file);
+    Drafts::read(&broken.tree, &mut findings);
+    findings.keep_values();
+    for error in &broken.errors {
+        let mut at = At::section(error.at.line, "".into());
+        at.column = Some(error.at.column);
+        findings.error(at, Problem::Syntax(error.clone()));
+    }
+    findings.reject()
+}
+
+/// The addresses of the router at `place` of every list.
+fn at_place(drafts: &Drafts, place: usize) -> Vec<IpAddr> {
+    drafts.instances.iter().filter_map(|instance| Some(instance.listed().get(place)?.value)).collect()
+}
