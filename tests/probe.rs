@@ -234,6 +234,22 @@ mod neighbor {
         assert_eq!(answered(&round(&mut arp(&["10.0.0.2"]), 1, 1)), [0]);
     }
 
+    /// A carrier that filters by reverse path drops questions from addresses of elsewhere.
+    #[test]
+    fn an_interface_without_address_does_not_ask_with_that_of_another() {
+        let Some(lab) = Lab::new() else { return };
+        lab.join("other", "away", &Host::new());
+        ip("address add 10.9.0.1/24 dev other");
+        ip("address flush dev near");
+        lab.peer.run(|| {
+            for device in ["all", "far"] {
+                std::fs::write(format!("/proc/sys/net/ipv4/conf/{device}/rp_filter"), "1").unwrap();
+            }
+        });
+
+        assert_eq!(answered(&round(&mut arp(&["10.0.0.2"]), 1, 1)), [0]);
+    }
+
     #[test]
     fn replies_to_others_and_requests_do_not_wake_it() {
         let Some(lab) = Lab::new() else { return };

@@ -90,9 +90,15 @@ impl Site {
         }
     }
 
-    /// The address that the kernel would take towards `target`; sends nothing.
+    /// The device's address that the kernel would take towards `target`; sends nothing.
+    ///
+    /// Fails if the device has none: the kernel would take another device's then, and a router that
+    /// filters by reverse path does not answer that.
     pub(super) fn source_towards(&self, target: Ipv4Addr) -> io::Result<Ipv4Addr> {
         let socket = self.open(Domain::IPV4, Type::DGRAM, None)?;
+        if let Some((name, _)) = &self.device {
+            require_address(&socket, name)?;
+        }
         // The discard port (RFC 863); connecting a datagram socket only looks up the route.
         socket.connect(&SocketAddr::from((target, 9)).into())?;
         let local = socket.local_addr()?.as_socket_ipv4();
@@ -124,6 +130,20 @@ pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, Opti
 /// A number that nobody else can guess (not for keys: the hasher was not made for them).
 pub(super) fn secret() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// Fails if the device has no IPv4 address.
+#[allow(unsafe_code)]
+fn require_address(socket: &Socket, device: &str) -> io::Result<()> {
+    // SAFETY: all fields are numbers and arrays of numbers, for which zero is valid.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    // The last byte stays zero, as the kernel wants it.
+    for (to, from) in request.ifr_name.iter_mut().take(libc::IFNAMSIZ - 1).zip(device.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: this request reads and writes one ifreq, which lives until the call returns.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFADDR as _, &mut request) };
+    Ok(Errno::result(result).map(drop)?)
 }
 
 fn needs_scope(address: &SocketAddrV6) -> bool {
