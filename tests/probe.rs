@@ -298,6 +298,33 @@ mod neighbor {
         assert_eq!(answered(&collect(&mut prober, 1)), [0]);
     }
 
+    /// The kernel lets whoever closes a packet socket wait until no CPU looks at it any more.
+    #[test]
+    fn neither_asking_nor_closing_holds_the_caller_up() {
+        let Some(_lab) = Lab::new() else { return };
+        let asked = shortest_of_20(|| {
+            let mut prober = arp(&["10.0.0.2", "fd00::2"]);
+            let start = Instant::now();
+            prober.start(1, now(), &mut Vec::new());
+            start.elapsed()
+        });
+        let closed = shortest_of_20(|| {
+            let mut prober = arp(&["10.0.0.2", "fd00::2"]);
+            prober.start(1, now(), &mut Vec::new());
+            let start = Instant::now();
+            drop(prober);
+            start.elapsed()
+        });
+
+        assert!(asked < Duration::from_millis(2), "{asked:?}");
+        assert!(closed < Duration::from_millis(2), "{closed:?}");
+    }
+
+    /// A busy machine makes some of them long.
+    fn shortest_of_20(run: impl Fn() -> Duration) -> Duration {
+        (0..20).map(|_| run()).min().unwrap()
+    }
+
     #[test]
     fn a_device_without_ethernet_says_so() {
         let Some(_lab) = Lab::new() else { return };
