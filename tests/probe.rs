@@ -234,6 +234,22 @@ mod neighbor {
         assert_eq!(answered(&round(&mut arp(&["10.0.0.2"]), 1, 1)), [0]);
     }
 
+    /// A carrier that filters by reverse path drops questions from addresses of elsewhere.
+    #[test]
+    fn an_interface_without_address_does_not_ask_with_that_of_another() {
+        let Some(lab) = Lab::new() else { return };
+        lab.join("other", "away", &Host::new());
+        ip("address add 10.9.0.1/24 dev other");
+        ip("address flush dev near");
+        lab.peer.run(|| {
+            for device in ["all", "far"] {
+                std::fs::write(format!("/proc/sys/net/ipv4/conf/{device}/rp_filter"), "1").unwrap();
+            }
+        });
+
+        assert_eq!(answered(&round(&mut arp(&["10.0.0.2"]), 1, 1)), [0]);
+    }
+
     #[test]
     fn replies_to_others_and_requests_do_not_wake_it() {
         let Some(lab) = Lab::new() else { return };
@@ -280,6 +296,33 @@ mod neighbor {
         assert_eq!(collect(&mut prober, 1), []);
         say(Flags::SOLICITED | Flags::OVERRIDE, 255);
         assert_eq!(answered(&collect(&mut prober, 1)), [0]);
+    }
+
+    /// The kernel lets whoever closes a packet socket wait until no CPU looks at it any more.
+    #[test]
+    fn neither_asking_nor_closing_holds_the_caller_up() {
+        let Some(_lab) = Lab::new() else { return };
+        let asked = shortest_of_20(|| {
+            let mut prober = arp(&["10.0.0.2", "fd00::2"]);
+            let start = Instant::now();
+            prober.start(1, now(), &mut Vec::new());
+            start.elapsed()
+        });
+        let closed = shortest_of_20(|| {
+            let mut prober = arp(&["10.0.0.2", "fd00::2"]);
+            prober.start(1, now(), &mut Vec::new());
+            let start = Instant::now();
+            drop(prober);
+            start.elapsed()
+        });
+
+        assert!(asked < Duration::from_millis(2), "{asked:?}");
+        assert!(closed < Duration::from_millis(2), "{closed:?}");
+    }
+
+    /// A busy machine makes some of them long.
+    fn shortest_of_20(run: impl Fn() -> Duration) -> Duration {
+        (0..20).map(|_| run()).min().unwrap()
     }
 
     #[test]

@@ -20,12 +20,12 @@ use crate::wire::icmp6::{
 use super::Failure;
 use super::filter;
 use super::round::Answers;
-use super::socket::{READS_MAX, Site, hardware_address, receive, watch};
+use super::socket::{PacketSocket, READS_MAX, Site, receive, watch};
 
 #[derive(Debug)]
 pub(super) struct Neighbor {
     targets: Vec<IpAddr>,
-    arp: Option<Socket>,
+    arp: Option<PacketSocket>,
     discovery: Option<Socket>,
 }
 
@@ -51,26 +51,20 @@ impl Neighbor {
 
     pub(super) fn ready(&mut self, token: u64, answers: &mut Answers<'_>) {
         let (socket, parse): (_, Parse) = match token {
-            ARP => (&mut self.arp, answer_v4),
-            DISCOVERY => (&mut self.discovery, answer_v6),
+            ARP => (self.arp.as_ref().and_then(|socket| socket.get().ok()), answer_v4),
+            DISCOVERY => (self.discovery.as_ref(), answer_v6),
             _ => return,
         };
         let mut buffer = [0; BUFFER_LEN];
         for _ in 0..READS_MAX {
-            match socket.as_ref().map(|socket| receive(socket, &mut buffer)) {
-                Some(Ok((length, _))) => {
-                    let about = parse(buffer.get(..length).unwrap_or_default());
-                    for (target, address) in (0..=u16::MAX).zip(&self.targets) {
-                        if Some(*address) == about {
-                            answers.answered(target);
-                        }
-                    }
-                }
-                None | Some(Err(Errno::EAGAIN)) => return,
-                // The device went down or away; the next round opens a new socket.
-                Some(Err(_)) => {
-                    *socket = None;
-                    return;
+            // Reading an error, such as "the device went down", takes it off the socket.
+            let Some(Ok((length, _))) = socket.map(|socket| receive(socket, &mut buffer)) else {
+                return;
+            };
+            let about = parse(buffer.get(..length).unwrap_or_default());
+            for (target, address) in (0..=u16::MAX).zip(&self.targets) {
+                if Some(*address) == about {
+                    answers.answered(target);
                 }
             }
         }
@@ -83,13 +77,8 @@ impl Neighbor {
 
     /// Broadcast, so that a neighbour which has moved to other hardware is found there.
     fn ask_v4(&mut self, target: Ipv4Addr, site: &Site, epoll: &Epoll) -> io::Result<Asked> {
-        if self.arp.is_none() {
-            let socket = site.open_packet(ethertype::ARP, &filter::arp_reply())?;
-            watch(epoll, &socket, EpollFlags::EPOLLIN, ARP)?;
-            self.arp = Some(socket);
-        }
-        let socket = self.arp.as_ref().ok_or(Errno::ENOTSOCK)?;
-        let Some(mac) = hardware_address(socket) else {
+        let socket = self.arp_socket(site, epoll)?;
+        let Some(mac) = site.hardware_address(socket)? else {
             return Ok(Asked::NotEthernet);
         };
         // Without an address we still may ask: as a probe, from which nobody learns anything.
@@ -101,9 +90,29 @@ impl Neighbor {
     }
 
     fn ask_v6(&mut self, target: Ipv6Addr, site: &Site, epoll: &Epoll) -> io::Result<Asked> {
-        let Some(mac) = site.hardware_address()? else {
+        let socket = self.discovery_socket(site, epoll)?;
+        let link_address @ Some(_) = site.hardware_address(socket)? else {
             return Ok(Asked::NotEthernet);
         };
+        let group = solicited_node(target);
+        let mut message = Vec::with_capacity(BUFFER_LEN);
+        let solicitation = NeighborSolicitation { target, link_address };
+        // The kernel computes the checksum again, with the source that it chooses.
+        solicitation.emit(Ipv6Addr::UNSPECIFIED, group, &mut message);
+        socket.send_to(&message, &site.address(group.into()))?;
+        Ok(Asked::Yes)
+    }
+
+    fn arp_socket(&mut self, site: &Site, epoll: &Epoll) -> io::Result<&Socket> {
+        if self.arp.is_none() {
+            let socket = site.open_packet(ethertype::ARP, &filter::arp_reply())?;
+            watch(epoll, socket.get()?, EpollFlags::EPOLLIN, ARP)?;
+            self.arp = Some(socket);
+        }
+        self.arp.as_ref().ok_or(Errno::ENOTSOCK)?.get()
+    }
+
+    fn discovery_socket(&mut self, site: &Site, epoll: &Epoll) -> io::Result<&Socket> {
         if self.discovery.is_none() {
             let socket = site.open(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
             socket.attach_filter(&filter::neighbor_advertisement())?;
@@ -111,17 +120,7 @@ impl Neighbor {
             watch(epoll, &socket, EpollFlags::EPOLLIN, DISCOVERY)?;
             self.discovery = Some(socket);
         }
-        let socket = self.discovery.as_ref().ok_or(Errno::ENOTSOCK)?;
-        let group = solicited_node(target);
-        let mut message = Vec::with_capacity(BUFFER_LEN);
-        // The kernel computes the checksum again, with the source that it chooses.
-        NeighborSolicitation { target, link_address: Some(mac) }.emit(
-            Ipv6Addr::UNSPECIFIED,
-            group,
-            &mut message,
-        );
-        socket.send_to(&message, &site.address(group.into()))?;
-        Ok(Asked::Yes)
+        self.discovery.as_ref().ok_or_else(|| Errno::ENOTSOCK.into())
     }
 }
 

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
+use std::thread;
 
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
@@ -54,25 +55,26 @@ impl Site {
     }
 
     /// A packet socket on the device that receives the frames of this type which pass the filter.
-    pub(super) fn open_packet(&self, ethertype: u16, filter: &[SockFilter]) -> io::Result<Socket> {
+    pub(super) fn open_packet(&self, ethertype: u16, filter: &[SockFilter]) -> io::Result<PacketSocket> {
+        let (_, index) = self.device.as_ref().ok_or(Errno::ENODEV)?;
         // Protocol 0: nothing is received before the filter is there and the device chosen.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
         socket.set_nonblocking(true)?;
         socket.attach_filter(filter)?;
-        socket.bind(&link_address(self.index_or_error()?, ethertype))?;
-        Ok(socket)
+        socket.bind(&link_address(*index, ethertype))?;
+        Ok(PacketSocket(Some(socket)))
     }
 
-    /// The device's Ethernet address, as it is now; `None` if it has none.
-    pub(super) fn hardware_address(&self) -> io::Result<Option<Mac>> {
-        // Protocol 0: receives nothing.
-        let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
-        socket.bind(&link_address(self.index_or_error()?, 0))?;
-        Ok(hardware_address(&socket))
-    }
-
-    fn index_or_error(&self) -> io::Result<u32> {
-        Ok(self.device.as_ref().map(|(_, index)| *index).ok_or(Errno::ENODEV)?)
+    /// The device's Ethernet address, as it is now; `None` if it has none. Any socket will do.
+    pub(super) fn hardware_address(&self, socket: &Socket) -> io::Result<Option<Mac>> {
+        const ETHERNET: libc::sa_family_t = 1;
+        let (name, _) = self.device.as_ref().ok_or(Errno::ENODEV)?;
+        let request = interface_request(socket, name, libc::SIOCGIFHWADDR as u32)?;
+        // SAFETY: the kernel has filled in this member of the union for this request.
+        #[allow(unsafe_code)]
+        let address = unsafe { request.ifr_ifru.ifru_hwaddr };
+        let [a, b, c, d, e, f, ..] = address.sa_data.map(|byte| byte as u8);
+        Ok((address.sa_family == ETHERNET).then_some(Mac([a, b, c, d, e, f])))
     }
 
     /// A target's socket address: link-local ones are on the device.
@@ -90,9 +92,15 @@ impl Site {
         }
     }
 
-    /// The address that the kernel would take towards `target`; sends nothing.
+    /// The device's address that the kernel would take towards `target`; sends nothing.
+    ///
+    /// Fails if the device has none: the kernel would take another device's then, and a router that
+    /// filters by reverse path does not answer that.
     pub(super) fn source_towards(&self, target: Ipv4Addr) -> io::Result<Ipv4Addr> {
         let socket = self.open(Domain::IPV4, Type::DGRAM, None)?;
+        if let Some((name, _)) = &self.device {
+            interface_request(&socket, name, libc::SIOCGIFADDR as u32)?;
+        }
         // The discard port (RFC 863); connecting a datagram socket only looks up the route.
         socket.connect(&SocketAddr::from((target, 9)).into())?;
         let local = socket.local_addr()?.as_socket_ipv4();
@@ -100,16 +108,28 @@ impl Site {
     }
 }
 
-/// The Ethernet address of the device that a packet socket is bound to, as it is now.
-#[allow(unsafe_code)]
-pub(super) fn hardware_address(socket: &Socket) -> Option<Mac> {
-    const ETHERNET: u16 = 1;
-    let mut storage = socket.local_addr().ok()?.as_storage();
-    // SAFETY: the storage is as large as every address type; what the kernel left unwritten is zero.
-    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
-    let [a, b, c, d, e, f, ..] = link.sll_addr;
-    (link.sll_hatype == ETHERNET && link.sll_halen == 6).then_some(Mac([a, b, c, d, e, f]))
+/// A packet socket that does not hold anybody up when it is closed.
+#[derive(Debug)]
+pub(super) struct PacketSocket(Option<Socket>);
+
+impl PacketSocket {
+    pub(super) fn get(&self) -> io::Result<&Socket> {
+        self.0.as_ref().ok_or_else(|| Errno::ENOTSOCK.into())
+    }
 }
+
+impl Drop for PacketSocket {
+    /// Whoever closes a packet socket waits until no CPU looks at it any more: 15 ms on a quiet
+    /// machine, 100 on a busy one, as long as several adverts. So a thread of its own does it.
+    fn drop(&mut self) {
+        let socket = self.0.take();
+        // Without threads to be had it is closed here after all.
+        let _ = thread::Builder::new().stack_size(CLOSER_STACK).spawn(move || drop(socket));
+    }
+}
+
+/// The least that libraries allow for a thread, and more than closing takes.
+const CLOSER_STACK: usize = 64 * 1024;
 
 /// Watches for readability; the event carries `token`.
 pub(super) fn watch(epoll: &Epoll, fd: impl AsFd, flags: EpollFlags, token: u64) -> io::Result<()> {
@@ -124,6 +144,20 @@ pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, Opti
 /// A number that nobody else can guess (not for keys: the hasher was not made for them).
 pub(super) fn secret() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// Asks the kernel one thing about a device (netdevice(7)).
+#[allow(unsafe_code)]
+fn interface_request(socket: &Socket, device: &str, what: u32) -> io::Result<libc::ifreq> {
+    // SAFETY: all members are numbers and arrays of numbers, for which zero is valid.
+    let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
+    // The last byte stays zero, as the kernel wants it.
+    for (to, from) in request.ifr_name.iter_mut().take(libc::IFNAMSIZ - 1).zip(device.bytes()) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: these requests read and write one ifreq, which lives until the call returns.
+    Errno::result(unsafe { libc::ioctl(socket.as_raw_fd(), what as _, &mut request) })?;
+    Ok(request)
 }
 
 fn needs_scope(address: &SocketAddrV6) -> bool {
