@@ -117,6 +117,7 @@ write_control() {
 	Source: feeds/gwha/$name
 	SourceName: $name
 	License: $(variable PKG_LICENSE)
+	@FILES@
 	Section: $1
 	SourceDateEpoch: $epoch
 	URL: $2
@@ -147,15 +148,16 @@ write_scripts() {
 }
 
 finish() {
-	archive "$data" >"$work/data.tar"
-	sed -i "s/@SIZE@/$(wc -c <"$work/data.tar")/" "$control/control"
+	archive "$data" . >"$work/data.tar"
+	files=$(variable PKG_LICENSE_FILES)
+	sed -i "s/@SIZE@/$(wc -c <"$work/data.tar")/; s/@FILES@/LicenseFiles: $files/; /^LicenseFiles: \$/d" "$control/control"
 	mkdir "$work/outer"
 	echo 2.0 >"$work/outer/debian-binary"
 	gzip -9n <"$work/data.tar" >"$work/outer/data.tar.gz"
-	archive "$control" | gzip -9n >"$work/outer/control.tar.gz"
+	archive "$control" . | gzip -9n >"$work/outer/control.tar.gz"
 	file=${name}_${version}_$arch.ipk
 	# Moved into place whole: an index made meanwhile never sees half of it.
-	archive "$work/outer" | gzip -9n >"$out/.$file.part"
+	archive "$work/outer" ./control.tar.gz ./data.tar.gz ./debian-binary | gzip -9n >"$out/.$file.part"
 	mv "$out/.$file.part" "$out/$file"
 	echo "$out/$file"
 }
@@ -163,8 +165,10 @@ finish() {
 # opkg reads GNU and ustar headers. Of a pax archive it installs nothing, and
 # still reports success.
 archive() {
+	from=$1
+	shift
 	tar --format=gnu --numeric-owner --owner=0 --group=0 --sort=name --mtime="@$epoch" \
-		-C "$1" -cf - .
+		-C "$from" -cf - "$@"
 }
 
 write_index() {
