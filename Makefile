@@ -5,7 +5,7 @@
 
 SETS := build lab e2e oracles cross
 SEED ?=
-RUNS ?= 2000
+RUNS ?= 20000
 REPS ?= 11
 KEEP ?=
 
@@ -26,8 +26,8 @@ test: check oracles mips e2e demo ## Everything CI runs
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)
 
-sim: deps-build ## Simulates RUNS= random histories of a group, or exactly the one of SEED=
-	SEED=$(SEED) RUNS=$(RUNS) cargo test --release --test sim -- --nocapture
+sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
+	$(if $(SEED),SEED=$(SEED) TRACE=1,RUNS=$(RUNS)) cargo test --release --test sim swarm -- --nocapture
 
 bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side (REPS=, writes target/bench.md)
 	REPS=$(REPS) cargo bench --bench failover
