@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod engine;
+pub mod exec;
 pub mod limits;
 pub mod netlink;
 pub mod probe;
