@@ -161,19 +161,31 @@ pub struct Said {
 
 /// Writes what recurs at one interval, three times or more, as one line.
 fn fold(said: Vec<Said>) -> Vec<Said> {
-    let mut folded: Vec<Said> = Vec::new();
+    let mut folded = Vec::new();
+    let mut done = vec![false; said.len()];
     for (index, line) in said.iter().enumerate() {
-        let times: Vec<Micros> =
-            said.iter().filter(|other| other.text == line.text).map(|other| other.at).collect();
-        let period = times.get(1).map_or(0, |second| second - times[0]);
-        if times.len() < 3 || period == 0 || !times.windows(2).all(|pair| pair[1] - pair[0] == period) {
-            folded.push(line.clone());
-        } else if !said[..index].iter().any(|other| other.text == line.text) {
-            let text = format!("{} ({} times, every {})", line.text, times.len(), clock(period));
-            folded.push(Said { at: line.at, text });
+        if done[index] {
+            continue;
         }
+        let same: Vec<usize> = (index..said.len()).filter(|other| said[*other].text == line.text).collect();
+        let run = regular(&said, &same);
+        if run < 3 {
+            folded.push(line.clone());
+            continue;
+        }
+        same[..run].iter().for_each(|other| done[*other] = true);
+        let period = clock(said[same[1]].at - line.at);
+        folded.push(Said { at: line.at, text: format!("{} ({run} times, every {period})", line.text) });
     }
     folded
+}
+
+/// How many of the lines at these positions follow the first one at one interval.
+fn regular(said: &[Said], same: &[usize]) -> usize {
+    let [first, second, ..] = same else { return same.len() };
+    let period = said[*second].at - said[*first].at;
+    let regular = same.windows(2).take_while(|pair| said[pair[1]].at - said[pair[0]].at == period);
+    if period == 0 { 1 } else { 1 + regular.count() }
 }
 
 /// Seconds, with milliseconds always and microseconds where there are any.

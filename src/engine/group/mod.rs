@@ -181,7 +181,7 @@ impl Group {
             return;
         }
         if !member.usable() {
-            member.master_down.stop();
+            // Its Master_Down_Timer runs on: the master that was heard there a moment ago still lives.
             member.silence();
         } else if matches!(self.state, State::Serving(_)) {
             member.schedule(cx.now, instance.interval, Rhythm::Restart);

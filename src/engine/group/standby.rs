@@ -336,20 +336,15 @@ impl Group {
             State::Standby(standby) => standby.question.next_deadline(),
         };
         let missed = self.members.iter().filter(|member| member.usable() && !member.silent);
-        earliest(missed.map(|member| member.master_down.at()).chain([
-            question,
-            self.claim.at(),
-            self.crash_due(),
-        ]))
+        let own = [self.crash_due(), question, self.claim.at()];
+        earliest(missed.map(|member| member.master_down.at()).chain(own))
     }
 
-    /// Rule 4: when every usable member has missed the master for Master_Down.
+    /// Rule 4: when every member has missed the master for Master_Down, those included whose link was lost
+    /// meanwhile. `None` while no member is usable, for nobody could serve then.
     pub(super) fn crash_due(&self) -> Option<Instant> {
-        self.members
-            .iter()
-            .filter(|member| member.usable())
-            .filter_map(|member| member.master_down.at())
-            .max()
+        let usable = self.members.iter().any(Member::usable);
+        self.members.iter().filter(|_| usable).filter_map(|member| member.master_down.at()).max()
     }
 
     /// Does what is due while standing by.
