@@ -343,8 +343,8 @@ impl Group {
     /// Rule 4: when every member has missed the master for Master_Down, those included whose link was lost
     /// meanwhile. `None` while no member is usable, for nobody could serve then.
     pub(super) fn crash_due(&self) -> Option<Instant> {
-        let usable = self.members.iter().any(Member::usable);
-        self.members.iter().filter(|_| usable).filter_map(|member| member.master_down.at()).max()
+        let latest = self.members.iter().filter_map(|member| member.master_down.at()).max();
+        latest.filter(|_| !self.is_mute())
     }
 
     /// Does what is due while standing by.
