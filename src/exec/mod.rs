@@ -1,0 +1,6 @@
+//! The hands: what touches the kernel.
+
+pub mod announce;
+pub mod kernel;
+pub mod links;
+pub mod record_file;
