@@ -1,12 +1,17 @@
 //! gwha lets two routers act as one gateway.
 
+pub mod cli;
 pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod engine;
 pub mod exec;
 pub mod limits;
 pub mod netlink;
 pub mod probe;
 pub mod reconcile;
+pub mod status;
+pub mod syslog;
 pub mod ubus;
 pub mod uci;
 pub mod wire;

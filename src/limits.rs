@@ -1,4 +1,4 @@
-//! Every bound of the program, with its reason.
+//! Every bound of the program, with its reason. Bounds of a format stand beside its reader.
 
 use core::time::Duration;
 
@@ -31,3 +31,62 @@ pub const SWITCH_GRACE: Duration = Duration::from_secs(1);
 
 /// How long a track whose link is down when the daemon starts waits for it: at boot the links come one by one.
 pub const LINK_GRACE: Duration = Duration::from_secs(10);
+/// VRRP packets that are read from one socket in one turn of the loop. More wait for the next turn, so
+/// that a flood on one link delays the adverts of the others by a millisecond at most.
+pub const PACKETS_PER_TURN: usize = 64;
+
+/// Turns for which a full socket may hold back the timers. After a stall the adverts that queued up
+/// must be seen before a Master_Down timer fires; a flood must not silence this node's own adverts.
+pub const BACKLOG_TURNS: u32 = 16;
+
+/// Datagrams of kernel notifications read in one turn.
+pub const NETLINK_DATAGRAMS_PER_TURN: usize = 32;
+
+/// ARP and neighbour frames that are read from one link in one turn.
+pub const CONFLICTS_PER_TURN: usize = 16;
+
+/// Bytes of a received packet: an IPv4 header of 60 and a VRRP packet with 255 addresses of 16 fit.
+pub const PACKET_BYTES: usize = 4352;
+
+/// Receive buffer of a VRRP socket: 250 masters on one link at 10 ms, while this node stalls for a
+/// tenth of a second. The kernel counts about 800 bytes for a small packet.
+pub const PACKET_QUEUE_BYTES: usize = 2 << 20;
+
+/// Clients of the control socket at a time; the next one is told to come back.
+pub const CONTROL_CLIENTS: usize = 8;
+
+/// Bytes of one request on the control socket. The longest has a file name in it.
+pub const REQUEST_BYTES: usize = 8 << 10;
+
+/// Bytes of one answer: what ubus can carry.
+pub const ANSWER_BYTES: usize = 1 << 20;
+
+/// How long a client of the control socket may take to send its request, and to read its answer.
+pub const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Commands that wait for the engine's reply.
+pub const PENDING_COMMANDS: usize = 32;
+
+/// Events that `gwha history` can tell of.
+pub const HISTORY_ENTRIES: usize = 200;
+
+/// Bytes of the history file that are read at a start: [`HISTORY_ENTRIES`] long ones, twice.
+pub const HISTORY_BYTES: usize = 256 << 10;
+
+/// Bytes of a configuration file. Two hundred instances need about 60 KiB.
+pub const CONFIG_BYTES: usize = 1 << 20;
+
+/// Bytes of one log line; the kernel's limit for a datagram is far above, a reader's patience is not.
+pub const LOG_LINE_BYTES: usize = 1024;
+
+/// How often a log socket that is gone is tried again.
+pub const LOG_RETRY: Duration = Duration::from_secs(1);
+
+/// How often the same repeatable fact (a rival, a contradiction) is logged.
+pub const LOG_REPEAT: Duration = Duration::from_secs(60);
+
+/// Facts whose last log time is remembered.
+pub const LOG_REPEAT_KEYS: usize = 256;
+
+/// Groups whose last advert is remembered over a restart: as many as there are VRIDs in both families.
+pub const REMEMBERED_GROUPS: usize = 512;

@@ -1,3 +1,7 @@
 //! The `gwha` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gwha::cli::main()
+}

@@ -1,0 +1,98 @@
+//! The command line: what is typed, what is shown, and the exit code.
+
+mod args;
+mod ask;
+pub mod exit_codes;
+mod help;
+mod show;
+mod text;
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::daemon::{self, config_file, run_dir};
+use crate::syslog;
+
+use args::{Command, Invocation};
+use exit_codes::{CRITICAL, HEALTHY, NOT_RUNNING, USAGE};
+
+/// Does what the arguments say.
+pub fn main() -> ExitCode {
+    match args::parse(lexopt::Parser::from_env()) {
+        Ok(invocation) => ExitCode::from(invocation.carry_out()),
+        Err(error) => {
+            complain(&error.to_string());
+            complain("`gwha --help` shows what there is");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+impl Invocation {
+    fn carry_out(self) -> u8 {
+        let socket = run_dir::control_socket(&self.run_dir);
+        match self.command {
+            Command::Help => print(help::TEXT),
+            Command::Version => print(concat!("gwha ", env!("CARGO_PKG_VERSION"), "\n")),
+            Command::Run { stderr } => {
+                syslog::install(stderr);
+                run(daemon::Options { config: self.config, run_dir: self.run_dir })
+            }
+            Command::Check { file } => check(file.as_deref().unwrap_or(&self.config)),
+            Command::Status { form } => ask::status(&socket, form),
+            Command::History { form, limit } => ask::history(&socket, form, limit),
+            Command::Leases { form } => ask::leases(&socket, form),
+            Command::Switch { to } => ask::switch(&socket, to),
+            Command::Maintenance { on } => ask::maintenance(&socket, on),
+            Command::Sync => ask::sync(&socket),
+            Command::Reload => ask::reload(&socket),
+        }
+    }
+}
+
+fn run(options: daemon::Options) -> u8 {
+    match daemon::run(options) {
+        Ok(()) => HEALTHY,
+        Err(error) => {
+            // The log may be somewhere else; whoever started this sees why it ended.
+            log::error!("{error}");
+            complain(&error.to_string());
+            CRITICAL
+        }
+    }
+}
+
+fn check(file: &Path) -> u8 {
+    let (checked, _) = config_file::check(file);
+    print(&show::checked(&checked));
+    exit_codes::of_check(&checked)
+}
+
+/// Writes to standard output. That nobody reads it (`gwha status | head`) is no error.
+fn print(text: &str) -> u8 {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&error.to_string());
+            CRITICAL
+        }
+        Ok(()) | Err(_) => HEALTHY,
+    }
+}
+
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "gwha: {text}");
+}
+
+/// For what asks a daemon: it is told apart whether there is one.
+fn failed(error: &crate::control::client::Error) -> u8 {
+    complain(&error.to_string());
+    match error {
+        crate::control::client::Error::NotRunning => NOT_RUNNING,
+        crate::control::client::Error::NotAllowed
+        | crate::control::client::Error::NoAnswer
+        | crate::control::client::Error::Failed(_)
+        | crate::control::client::Error::Io(_) => CRITICAL,
+    }
+}

@@ -1,0 +1,279 @@
+//! From arguments to a command.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser, ValueExt as _};
+
+use crate::daemon::run_dir;
+use crate::syslog::Stderr;
+
+/// What was typed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What to do.
+    pub command: Command,
+    /// `--config`.
+    pub config: PathBuf,
+    /// `--run-dir`.
+    pub run_dir: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Be the daemon.
+    Run {
+        /// Where its log goes too.
+        stderr: Stderr,
+    },
+    /// Show the state.
+    Status {
+        /// For whom.
+        form: Form,
+    },
+    /// Check a file; `None`: the daemon's.
+    Check {
+        /// Which.
+        file: Option<PathBuf>,
+    },
+    /// Move the role.
+    Switch {
+        /// To whom; `None`: away from the master.
+        to: Option<String>,
+    },
+    /// Enter or leave maintenance.
+    Maintenance {
+        /// Enter.
+        on: bool,
+    },
+    /// Copy leases and files now.
+    Sync,
+    /// Show what happened.
+    History {
+        /// For whom.
+        form: Form,
+        /// How much of it.
+        limit: Option<u32>,
+    },
+    /// Show leases.
+    Leases {
+        /// For whom.
+        form: Form,
+    },
+    /// Read the configuration again.
+    Reload,
+    /// Show the help.
+    Help,
+    /// Show the version.
+    Version,
+}
+
+/// For whom something is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// What makes no sense.
+#[derive(Debug)]
+pub enum Error {
+    /// No command.
+    Missing,
+    /// No such command.
+    Unknown(String),
+    /// A command without its argument.
+    Incomplete(&'static str),
+    /// An option that the command does not have.
+    DoesNotTake(&'static str),
+    /// Anything else.
+    Syntax(lexopt::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Missing => f.write_str("a command is missing"),
+            Error::Unknown(name) => write!(f, "no such command: {name}"),
+            Error::Incomplete(what) => f.write_str(what),
+            Error::DoesNotTake(option) => write!(f, "{option} means nothing to this command"),
+            Error::Syntax(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<lexopt::Error> for Error {
+    fn from(error: lexopt::Error) -> Error {
+        Error::Syntax(error)
+    }
+}
+
+/// Everything as it comes, before it is looked at together.
+#[derive(Default)]
+struct Raw {
+    words: Vec<String>,
+    config: Option<PathBuf>,
+    run_dir: Option<PathBuf>,
+    json: bool,
+    stderr: bool,
+    to: Option<String>,
+    limit: Option<u32>,
+}
+
+/// Understands the arguments. Options may stand anywhere.
+///
+/// # Errors
+/// See [`Error`].
+pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
+    let mut raw = Raw::default();
+    let mut early = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => early = Some(Command::Help),
+            Arg::Long("version") | Arg::Short('V') => early = Some(Command::Version),
+            Arg::Long("config") => raw.config = Some(parser.value()?.into()),
+            Arg::Long("run-dir") => raw.run_dir = Some(parser.value()?.into()),
+            Arg::Long("json") => raw.json = true,
+            Arg::Long("stderr") => raw.stderr = true,
+            Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
+            Arg::Long("limit") => raw.limit = Some(parser.value()?.parse()?),
+            Arg::Value(word) => raw.words.push(word.string()?),
+            Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
+        }
+    }
+    let command = match early {
+        Some(command) => command,
+        None => raw.command()?,
+    };
+    let config = raw.config.unwrap_or_else(|| CONFIG.into());
+    Ok(Invocation { command, config, run_dir: raw.run_dir.unwrap_or_else(|| run_dir::DEFAULT.into()) })
+}
+
+impl Raw {
+    fn command(&mut self) -> Result<Command, Error> {
+        let mut words = core::mem::take(&mut self.words).into_iter();
+        let form = if core::mem::take(&mut self.json) { Form::Json } else { Form::Text };
+        let name = words.next().ok_or(Error::Missing)?;
+        let command = match name.as_str() {
+            "help" => Command::Help,
+            "version" => Command::Version,
+            "run" => Command::Run {
+                stderr: if core::mem::take(&mut self.stderr) { Stderr::Always } else { Stderr::IfTerminal },
+            },
+            "status" => Command::Status { form },
+            "check" => Command::Check { file: words.next().map(PathBuf::from) },
+            "switch" => Command::Switch { to: self.to.take() },
+            "maintenance" => match words.next().as_deref() {
+                Some("on") => Command::Maintenance { on: true },
+                Some("off") => Command::Maintenance { on: false },
+                Some(_) | None => return Err(Error::Incomplete("maintenance: on or off?")),
+            },
+            "sync" => Command::Sync,
+            "history" => Command::History { form, limit: self.limit.take() },
+            "leases" => Command::Leases { form },
+            "reload" => Command::Reload,
+            _ => return Err(Error::Unknown(name)),
+        };
+        self.must_be_used_up(&command, form)?;
+        match words.next() {
+            Some(word) => Err(lexopt::Error::UnexpectedArgument(word.into()).into()),
+            None => Ok(command),
+        }
+    }
+
+    /// A command takes all that it understands; what is left would be ignored, and not what was meant.
+    fn must_be_used_up(&self, command: &Command, form: Form) -> Result<(), Error> {
+        let shows =
+            matches!(command, Command::Status { .. } | Command::History { .. } | Command::Leases { .. });
+        let left = [
+            (self.stderr, "--stderr"),
+            (self.to.is_some(), "--to"),
+            (self.limit.is_some(), "--limit"),
+            (form == Form::Json && !shows, "--json"),
+        ];
+        match left.into_iter().find(|(is_left, _)| *is_left) {
+            Some((_, option)) => Err(Error::DoesNotTake(option)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where the configuration is unless `--config` says otherwise.
+const CONFIG: &str = "/etc/config/gwha";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, Error> {
+        parse(Parser::from_args(line.split_whitespace()))
+    }
+
+    fn command(line: &str) -> Command {
+        parsed(line).unwrap_or_else(|error| panic!("{line}: {error}")).command
+    }
+
+    #[test]
+    fn every_command_of_the_contract_is_understood() {
+        let cases = [
+            ("run", Command::Run { stderr: Stderr::IfTerminal }),
+            ("run --stderr", Command::Run { stderr: Stderr::Always }),
+            ("status", Command::Status { form: Form::Text }),
+            ("status --json", Command::Status { form: Form::Json }),
+            ("check", Command::Check { file: None }),
+            ("check /tmp/x", Command::Check { file: Some("/tmp/x".into()) }),
+            ("switch", Command::Switch { to: None }),
+            ("switch --to 192.0.2.1", Command::Switch { to: Some("192.0.2.1".into()) }),
+            ("switch --to=peer", Command::Switch { to: Some("peer".into()) }),
+            ("maintenance on", Command::Maintenance { on: true }),
+            ("maintenance off", Command::Maintenance { on: false }),
+            ("sync", Command::Sync),
+            ("history", Command::History { form: Form::Text, limit: None }),
+            ("history --limit 3", Command::History { form: Form::Text, limit: Some(3) }),
+            ("leases", Command::Leases { form: Form::Text }),
+            ("reload", Command::Reload),
+            ("--version", Command::Version),
+            ("--help", Command::Help),
+            ("status --help", Command::Help),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(command(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn options_stand_before_or_behind_the_command() {
+        for line in ["--config /c --run-dir /r status", "status --config=/c --run-dir /r"] {
+            let invocation = parsed(line).unwrap();
+            assert_eq!(invocation.config, PathBuf::from("/c"));
+            assert_eq!(invocation.run_dir, PathBuf::from("/r"));
+        }
+        let invocation = parsed("status").unwrap();
+        assert_eq!(invocation.config, PathBuf::from("/etc/config/gwha"));
+        assert_eq!(invocation.run_dir, PathBuf::from("/var/run/gwha"));
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_not_ignored() {
+        let nonsense = [
+            "",
+            "stauts",
+            "maintenance",
+            "maintenance maybe",
+            "status now",
+            "switch --json",
+            "status --to peer",
+            "run --limit 3",
+            "reload --stderr",
+            "history --limit many",
+            "status --colour",
+            "switch --to",
+        ];
+        for line in nonsense {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Answers as people read them, in 80 columns. The first line says what is going on, and why.
+
+use std::fmt::Write as _;
+
+use crate::status::{
+    Checked, Group, Health, History, Instance, LeaseList, PeerRouter, Status, Target, Track,
+};
+
+use super::text::{duration, wrap};
+
+/// The state of a node.
+pub fn status(status: &Status) -> String {
+    let mut out = wrap("", &headline(status), 2);
+    for warning in &status.warnings {
+        out.push_str(&wrap("! ", &warning.message, 2));
+    }
+    for group in &status.groups {
+        out.push('\n');
+        show_group(&mut out, group, status);
+    }
+    if !status.tracks.is_empty() {
+        out.push('\n');
+    }
+    for track in &status.tracks {
+        out.push_str(&wrap("", &track_line(track), 8));
+    }
+    let _ = writeln!(
+        out,
+        "\nhealth {}, configuration {}, gwha {} up {}",
+        status.health.name(),
+        status.config.state,
+        status.version,
+        duration(status.uptime)
+    );
+    out
+}
+
+/// "gw-a is master for 2 h 3 min: the master fell silent"
+fn headline(status: &Status) -> String {
+    let node = if status.node.is_empty() { "this router" } else { &status.node };
+    if status.groups.is_empty() {
+        return format!("{node} stands idle: no virtual router is configured and enabled");
+    }
+    let role = match status.role.as_str() {
+        "mixed" => format!("{node} has several roles"),
+        "init" => format!("{node} has not decided yet"),
+        role => format!("{node} is {role}"),
+    };
+    let since = status.since.map(|since| format!(" for {}", duration(since))).unwrap_or_default();
+    let cause = status.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let maintenance = if status.maintenance { ", in maintenance" } else { "" };
+    let alarm = match (status.health, status.warnings.iter().find(|it| is_alarm(&it.code))) {
+        (Health::Critical, Some(_)) => ". CRITICAL, see below",
+        (Health::Critical | Health::Degraded | Health::Healthy, _) => "",
+    };
+    format!("{role}{since}{cause}{maintenance}{alarm}")
+}
+
+fn is_alarm(code: &str) -> bool {
+    matches!(code, "no_master" | "two_masters" | "serving_faulted")
+}
+
+fn show_group(out: &mut String, group: &Group, status: &Status) {
+    let base = match group.base_priority {
+        Some(base) if base != group.priority => format!(" of {base}"),
+        Some(_) | None => String::new(),
+    };
+    let line = format!(
+        "group {}: {} for {}, priority {}{base}, epoch {}",
+        group.name,
+        group.role,
+        duration(group.since),
+        group.priority,
+        group.epoch
+    );
+    out.push_str(&wrap("", &line, 2));
+    if let Some(master) = group.master.as_ref().filter(|_| group.role != "master") {
+        let line = format!(
+            "  follows {} (priority {}), heard {} ago",
+            master.address,
+            master.priority,
+            duration(master.last_heard)
+        );
+        out.push_str(&wrap("", &line, 4));
+    }
+    for reason in &group.blocked_by {
+        out.push_str(&wrap("  - ", reason, 4));
+    }
+    for instance in status.instances.iter().filter(|instance| instance.group == group.name) {
+        out.push_str(&wrap("", &instance_line(instance), 6));
+        for peer in &instance.peers {
+            out.push_str(&wrap("      ", &peer_line(peer), 8));
+        }
+    }
+}
+
+fn instance_line(instance: &Instance) -> String {
+    let place = instance.device.as_deref().unwrap_or(&instance.interface);
+    let state = match &instance.problem {
+        Some(problem) => format!("{} ({problem})", instance.state),
+        None => instance.state.clone(),
+    };
+    format!(
+        "    {} on {place}: {state}; {}; sent {}, received {}{}",
+        instance.name,
+        instance.vips.join(" "),
+        instance.counters.sent,
+        instance.counters.received,
+        rejected(instance)
+    )
+}
+
+fn rejected(instance: &Instance) -> String {
+    let rejected = &instance.counters.rejected;
+    if rejected.is_empty() {
+        return String::new();
+    }
+    let reasons: Vec<String> = rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!(", rejected {}", reasons.join(", "))
+}
+
+fn peer_line(peer: &PeerRouter) -> String {
+    let heard = match peer.last_heard {
+        Some(age) => format!(", heard {} ago", duration(age)),
+        None => ", never heard as master".to_owned(),
+    };
+    let priority = peer.priority.map(|priority| format!(", priority {priority}")).unwrap_or_default();
+    let mismatch = peer.mismatch.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();
+    format!("{}: {}{mismatch}{priority}{heard}", peer.address, peer.state)
+}
+
+fn track_line(track: &Track) -> String {
+    let targets: Vec<String> = track.targets.iter().map(target).collect();
+    let progress = match track.streak {
+        0 => String::new(),
+        streak => format!(", {streak} of {} tests say otherwise", track.needed),
+    };
+    let effect = match track.effect.as_str() {
+        "none" | "" => String::new(),
+        effect => format!(", effect {effect}"),
+    };
+    format!(
+        "track {} ({}): {} for {}{progress}{effect}: {}",
+        track.name,
+        track.kind,
+        track.state,
+        duration(track.since),
+        targets.join(", ")
+    )
+}
+
+fn target(target: &Target) -> String {
+    match target.rtt_ms {
+        Some(rtt) => format!("{} {} {rtt:.1} ms", target.target, target.state),
+        None => format!("{} {}", target.target, target.state),
+    }
+}
+
+/// What happened, the youngest last.
+pub fn history(history: &History) -> String {
+    if history.events.is_empty() {
+        return "nothing has happened since the boot\n".to_owned();
+    }
+    let mut out = String::new();
+    for event in &history.events {
+        let age = format!("{:>14} ago  ", duration(event.age.unwrap_or(0.0)));
+        out.push_str(&wrap(&age, &event.message, 20));
+    }
+    out
+}
+
+/// The leases that both routers share.
+pub fn leases(list: &LeaseList) -> String {
+    let mut out = String::new();
+    if let Some(error) = &list.error {
+        let _ = writeln!(out, "no leases: {error}");
+    }
+    for lease in &list.leases {
+        let name = lease.name.as_deref().unwrap_or("-");
+        let rest = lease.expires_in.map_or_else(|| "for ever".to_owned(), duration);
+        let _ = writeln!(out, "{:<39} {:<17} {name} ({rest})", lease.address, lease.client);
+    }
+    out
+}
+
+/// What is wrong with a file.
+pub fn checked(checked: &Checked) -> String {
+    let mut out = String::new();
+    for warning in &checked.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    for error in &checked.errors {
+        let _ = writeln!(out, "error: {error}");
+    }
+    let verdict = match (checked.valid, checked.warnings.is_empty()) {
+        (true, true) => "good",
+        (true, false) => "can be used, but see above",
+        (false, _) => "can't be used",
+    };
+    let _ = writeln!(out, "{}: {verdict}", checked.file);
+    out
+}
+
+#[cfg(test)]
+mod tests;

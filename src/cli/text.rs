@@ -1,0 +1,78 @@
+//! Words for people: ages, and lines that fit a terminal.
+
+/// An age or a time in the two units that matter.
+pub fn duration(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{:.1} s", seconds.max(0.0));
+    }
+    // As seen above it is not negative, and a router's age fits with room to spare.
+    let whole = seconds as u64;
+    let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{whole} s"),
+        (0, 0, _) => format!("{minutes} min {} s", whole % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        (1, _, _) => format!("1 day {hours} h"),
+        _ => format!("{days} days {hours} h"),
+    }
+}
+
+/// Breaks a text at blanks so that it fits, further lines indented. A word that is too long stays whole.
+pub fn wrap(first: &str, text: &str, indent: usize) -> String {
+    let mut out = String::from(first);
+    let mut column = first.chars().count();
+    let mut is_line_begin = true;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if !is_line_begin && column.saturating_add(width).saturating_add(1) > COLUMNS {
+            out.push('\n');
+            out.extend(core::iter::repeat_n(' ', indent));
+            column = indent;
+            is_line_begin = true;
+        }
+        if !is_line_begin {
+            out.push(' ');
+            column = column.saturating_add(1);
+        }
+        out.push_str(word);
+        column = column.saturating_add(width);
+        is_line_begin = false;
+    }
+    out.push('\n');
+    out
+}
+
+/// A terminal's width.
+pub const COLUMNS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duration_has_the_units_that_matter() {
+        let cases = [
+            (0.04, "0.0 s"),
+            (3.25, "3.2 s"),
+            (59.9, "59 s"),
+            (312.0, "5 min 12 s"),
+            (7380.0, "2 h 3 min"),
+            (90_000.0, "1 day 1 h"),
+            (1_000_000.0, "11 days 13 h"),
+            (-1.0, "0.0 s"),
+            (f64::INFINITY, "213503982334601 days 7 h"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn long_text_is_broken_at_blanks() {
+        let text = wrap("! ", &"word ".repeat(40), 2);
+        assert!(text.lines().count() > 2);
+        for line in text.lines() {
+            assert!(line.len() <= COLUMNS, "{line}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! From an event to its effects: the engine decides, the hands carry out.
+
+use std::sync::Arc;
+
+use crate::config::model::{GroupId, InstanceId};
+use crate::engine::{
+    Action, ApplyOutcome, CommandId, Done, Epoch, Event, Instant, Notice, Refusal, Role, RoleChange,
+};
+
+use super::methods::{self, Caller};
+use super::notify::{self, Line};
+use super::probes::Answer;
+use super::run::{Daemon, Life};
+use super::storage::Job;
+
+/// What came of an action at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// An advert could not be sent.
+    SendFailed(InstanceId),
+    /// Addresses are, or are not, as a role asks.
+    Applied(GroupId, Epoch, ApplyOutcome),
+    /// A probe was answered before it was asked for twice.
+    Answered(Answer),
+}
+
+impl Fact {
+    fn event(self) -> Event<'static> {
+        match self {
+            Fact::SendFailed(instance) => Event::SendFailed { instance },
+            Fact::Applied(group, epoch, outcome) => Event::Applied { group, epoch, outcome },
+            Fact::Answered(answer) => answer.event(),
+        }
+    }
+}
+
+impl Daemon {
+    /// Gives an event to the engine and carries out what it asks for, in its order. What comes of that is given to
+    /// the engine too, afterwards.
+    pub fn step(&mut self, now: Instant, event: Event<'_>) {
+        self.step_once(now, event);
+        self.digest(now);
+    }
+
+    /// Gives what came of actions to the engine.
+    pub(super) fn digest(&mut self, now: Instant) {
+        while let Some(fact) = self.facts.pop_front() {
+            self.step_once(now, fact.event());
+        }
+    }
+
+    fn step_once(&mut self, now: Instant, event: Event<'_>) {
+        let mut actions = core::mem::take(&mut self.actions);
+        self.engine.step(now, event, &mut actions);
+        for action in actions.drain(..) {
+            self.perform(now, action);
+        }
+        self.actions = actions;
+    }
+
+    fn perform(&mut self, now: Instant, action: Action) {
+        match action {
+            Action::Advertise { instance, priority } => self.advertise(now, instance, priority),
+            Action::Role(change) => self.take_role(now, &change),
+            Action::Announce { instance } => self.system.announce(&self.config, instance),
+            Action::Probe { track, round } => {
+                let answers = self.probes.start(track, round, now);
+                self.facts.extend(answers.into_iter().map(Fact::Answered));
+            }
+            Action::EndProbe { track, round } => self.probes.cancel(track, round),
+            Action::KeepMaintenance(wanted) => {
+                let flag = self.run_dir.maintenance_flag();
+                self.storage.submit(Job::Maintenance { flag, wanted });
+            }
+            Action::Reply { id, result } => self.reply(now, id, &result),
+            Action::Notice(notice) => self.notice(now, &notice),
+            Action::Configured => self.adopt(now),
+            Action::Exit => self.life = Life::Over,
+        }
+    }
+
+    fn advertise(&mut self, now: Instant, id: InstanceId, priority: u8) {
+        let Some(instance) = self.config.instances.get(id.index()) else { return };
+        // The last adverts of what a new configuration leaves out still carry the old source.
+        let is_current = Arc::ptr_eq(&self.config, self.engine.config());
+        let source = if is_current { self.engine.source(id) } else { self.sockets.last_source(id) };
+        let sent = match source {
+            Some(source) => self.sockets.advertise(&self.config, id, source, priority),
+            None => Err(std::io::ErrorKind::AddrNotAvailable.into()),
+        };
+        if let Err(error) = sent {
+            log::debug!("instance {}: advert not sent: {error}", instance.name);
+            self.facts.push_back(Fact::SendFailed(id));
+        }
+        if is_current && priority > 0 {
+            let (role, epoch) = self.engine.role(instance.group);
+            if role == Role::Master {
+                self.memory.advertised(instance.group.index(), epoch, now);
+            }
+        }
+    }
+
+    /// Returns when the addresses are as the role asks, or can't be: the next action may be the advert
+    /// that says so.
+    fn take_role(&mut self, now: Instant, change: &RoleChange) {
+        self.system.set_role(change.group, change.to.addresses(), change.epoch);
+        self.settle(now);
+        if change.to != Role::Master {
+            self.memory.stands_by(change.group.index(), change.epoch);
+        }
+        let line = notify::role_changed(&self.config, change);
+        self.tell(now, line);
+    }
+
+    /// Brings the kernel to what the roles ask for.
+    pub(super) fn settle(&mut self, now: Instant) {
+        for applied in self.system.settle(now) {
+            self.facts.push_back(Fact::Applied(applied.group, applied.epoch, applied.outcome));
+        }
+    }
+
+    fn reply(&mut self, now: Instant, id: CommandId, result: &Result<Done, Refusal>) {
+        match self.waiting.leave(id) {
+            Some(Caller::Control(client)) => {
+                self.server.answer(client, &methods::outcome(result), now, &mut self.poller);
+            }
+            None => {}
+        }
+    }
+
+    fn notice(&mut self, now: Instant, notice: &Notice) {
+        let Some(suppressed) = self.limiter.admit(notice, now) else { return };
+        let mut line = notify::noticed(&self.config, notice);
+        if suppressed > 0 {
+            line.happening.message.push_str(&format!(" ({suppressed} times more since it was said last)"));
+        }
+        self.tell(now, line);
+    }
+
+    fn tell(&mut self, now: Instant, line: Line) {
+        log::log!(line.level, "{}", line.happening.message);
+        self.history.add(now, line.happening);
+    }
+}

@@ -1,0 +1,47 @@
+//! Files of a bounded size.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use crate::limits;
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// That of the system call; `FileTooLarge` beyond [`limits::CONFIG_BYTES`]; `InvalidInput` for anything
+/// that is not a plain file, for a pipe would never end.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Opening a pipe would wait for a writer.
+    let mut options = std::fs::OpenOptions::new();
+    let file: File = options.read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limits::CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > limits::CONFIG_BYTES {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipe_directory_and_endless_file_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let big = dir.path().join("big");
+        File::create(&big).unwrap().set_len(limits::CONFIG_BYTES as u64 + 1).unwrap();
+
+        assert!(read(&pipe).is_err());
+        assert!(read(dir.path()).is_err());
+        assert!(read(Path::new("/dev/zero")).is_err());
+        assert!(read(&big).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! Time: one reading for each wake-up, and one timer for everything that is due.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{self, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::time::{ClockId, clock_gettime};
+
+use crate::engine::Instant;
+
+/// The present time on CLOCK_BOOTTIME.
+///
+/// Not CLOCK_MONOTONIC: that one stands still while the machine is suspended (a paused virtual router),
+/// and a node must know how long it was away before it believes that it is still master. Both clocks never
+/// step, and both go on when the daemon is restarted, so times on tmpfs stay good until the next boot.
+pub fn now() -> Instant {
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or_else(|_| TimeSpec::new(0, 0));
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
+    Instant::from_micros(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000))
+}
+
+/// Seconds since 1970 by the wall clock: for people only. It may step by years.
+pub fn wall_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The timer of the loop.
+#[derive(Debug)]
+pub struct Timer {
+    fd: TimerFd,
+    armed: Option<Instant>,
+}
+
+impl Timer {
+    /// A timer that is not armed.
+    ///
+    /// # Errors
+    /// Those of `timerfd_create`.
+    pub fn new() -> Result<Timer, Errno> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        Ok(Timer { fd: TimerFd::new(timerfd::ClockId::CLOCK_BOOTTIME, flags)?, armed: None })
+    }
+
+    /// Makes the timer readable at `deadline`, or never. A system call only if that is a change.
+    ///
+    /// # Errors
+    /// Those of `timerfd_settime`.
+    pub fn arm(&mut self, deadline: Option<Instant>) -> Result<(), Errno> {
+        if deadline == self.armed {
+            return Ok(());
+        }
+        match deadline {
+            Some(deadline) => {
+                let expiration = Expiration::OneShot(absolute(deadline));
+                self.fd.set(expiration, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
+            }
+            None => self.fd.unset()?,
+        }
+        self.armed = deadline;
+        Ok(())
+    }
+
+    /// Takes note that the timer has fired: it must be armed anew, even for the same time.
+    pub fn fired(&mut self) {
+        self.armed = None;
+        // Reading makes it unreadable. It is non-blocking, and there is nothing to do about an error.
+        let mut count = [0; 8];
+        let _ = nix::unistd::read(&self.fd, &mut count);
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The point in time as the kernel takes it. All zeros would disarm the timer.
+fn absolute(deadline: Instant) -> TimeSpec {
+    let micros = deadline.as_micros().max(1);
+    let seconds = (micros / 1_000_000).min(SECONDS_MAX);
+    // Both fit their types on every machine: the seconds are bounded, the rest is below a second.
+    TimeSpec::new(seconds as libc::time_t, (micros % 1_000_000 * 1000) as libc::c_long)
+}
+
+/// 34 years: further away is never, and 32-bit machines can't say it.
+const SECONDS_MAX: u64 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    use super::*;
+
+    fn is_readable_within(timer: &Timer, timeout_ms: u16) -> bool {
+        poll(&mut [PollFd::new(timer.as_fd(), PollFlags::POLLIN)], PollTimeout::from(timeout_ms)).unwrap() > 0
+    }
+
+    #[test]
+    fn timer_fires_at_its_deadline_and_once() {
+        let mut timer = Timer::new().unwrap();
+        let deadline = now().after(Duration::from_millis(20));
+
+        timer.arm(Some(deadline)).unwrap();
+
+        assert!(is_readable_within(&timer, 5000));
+        assert!(now() >= deadline);
+        timer.fired();
+        assert!(!is_readable_within(&timer, 30));
+    }
+
+    #[test]
+    fn deadline_in_the_past_fires_at_once_also_when_armed_again() {
+        let mut timer = Timer::new().unwrap();
+        for _ in 0..2 {
+            timer.arm(Some(Instant::from_micros(0))).unwrap();
+            assert!(is_readable_within(&timer, 5000));
+            timer.fired();
+        }
+    }
+
+    #[test]
+    fn timer_without_deadline_does_not_fire() {
+        let mut timer = Timer::new().unwrap();
+        timer.arm(Some(now().after(Duration::from_millis(10)))).unwrap();
+        timer.arm(None).unwrap();
+        assert!(!is_readable_within(&timer, 40));
+    }
+
+    #[test]
+    fn end_of_time_is_never() {
+        let mut timer = Timer::new().unwrap();
+        timer.arm(Some(Instant::from_micros(u64::MAX))).unwrap();
+        assert!(!is_readable_within(&timer, 10));
+    }
+}

@@ -1,0 +1,116 @@
+//! The configuration file: what it said when it was read last, and what of it is in force.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::config::model::Config;
+use crate::config::{self, Loaded, Rejected};
+use crate::status::{Checked, ConfigState};
+
+use super::bounded;
+
+/// The file and its fate.
+pub struct ConfigFile {
+    path: PathBuf,
+    /// What is in force; `None` until a file was good.
+    loaded: Option<Loaded>,
+    /// Why the file as it was read last is not.
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl ConfigFile {
+    /// Nothing has been read yet.
+    pub fn new(path: PathBuf) -> ConfigFile {
+        ConfigFile { path, loaded: None, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Reads the file again. If it is in order it is in force, else what was in force before still is.
+    pub fn read(&mut self) -> Checked {
+        let (checked, loaded) = check(&self.path);
+        if let Some(loaded) = loaded {
+            self.loaded = Some(loaded);
+        }
+        (self.errors, self.warnings) = (checked.errors.clone(), checked.warnings.clone());
+        checked
+    }
+
+    /// The configuration in force, for a node with these addresses: without anything in it if it is disabled, or if no
+    /// file was ever good.
+    pub fn config(&self, own: &[IpAddr]) -> Config {
+        let Some(loaded) = &self.loaded else { return idle() };
+        let config = loaded.for_node(own).unwrap_or_else(|rejected| {
+            log::error!("{}", sentences(&rejected.errors).join("; "));
+            loaded.config.clone()
+        });
+        if config.enabled { config } else { idle() }
+    }
+
+    /// Whether [`ConfigFile::config`] depends on the addresses.
+    pub fn depends_on_node(&self) -> bool {
+        self.loaded.as_ref().is_some_and(Loaded::depends_on_node)
+    }
+
+    /// Whether the user has switched it off.
+    pub fn is_disabled(&self) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| !loaded.config.enabled)
+    }
+
+    /// How much to log.
+    pub fn log_level(&self) -> log::LevelFilter {
+        self.loaded.as_ref().map_or(log::LevelFilter::Info, |loaded| loaded.config.log_level)
+    }
+
+    /// For the status.
+    pub fn state(&self) -> ConfigState {
+        ConfigState {
+            state: if self.errors.is_empty() { "applied" } else { "rejected" }.into(),
+            file: self.path.display().to_string(),
+            errors: self.errors.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Checks a file without using it.
+pub fn check(path: &Path) -> (Checked, Option<Loaded>) {
+    let file = path.display().to_string();
+    let result = bounded::read(path).map(|bytes| config::load(&file, &bytes));
+    let checked = Checked { file, ..Checked::default() };
+    match result {
+        Ok(Ok(loaded)) => {
+            let warnings = sentences(&loaded.warnings);
+            (Checked { valid: true, warnings, ..checked }, Some(loaded))
+        }
+        Ok(Err(Rejected { errors, warnings, omitted })) => {
+            let mut errors = sentences(&errors);
+            if omitted > 0 {
+                errors.push(format!("{}: and {omitted} more", checked.file));
+            }
+            (Checked { errors, warnings: sentences(&warnings), ..checked }, None)
+        }
+        Err(error) => (Checked { errors: vec![format!("{}: {error}", checked.file)], ..checked }, None),
+    }
+}
+
+fn sentences(findings: &[config::Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+/// The configuration of a node that takes part in nothing.
+pub fn idle() -> Config {
+    Config {
+        enabled: false,
+        log_level: log::LevelFilter::Info,
+        links: Vec::new(),
+        instances: Vec::new(),
+        groups: Vec::new(),
+        tracks: Vec::new(),
+        sync: None,
+    }
+}

@@ -1,0 +1,239 @@
+//! What a restarted daemon wants to know of its last life (protocol rule 13).
+//!
+//! A small file in memory: for each group its epoch and when it last advertised as master. All adverts of a
+//! turn cost one `pwrite` of a few dozen bytes, next to a `sendmsg` each. After a kill the file
+//! says the truth up to the last turn; it is void after a reboot.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::engine::{Epoch, Instant, Remembered};
+use crate::limits;
+
+/// The remembered groups, in memory and in the file.
+#[derive(Debug)]
+pub struct Memory {
+    path: PathBuf,
+    boot: Option<String>,
+    /// `None` once it could not be written: to remember nothing is safe, to remember old things is not.
+    file: Option<File>,
+    names: Vec<String>,
+    bytes: Vec<u8>,
+    /// Groups whose record differs from the file's: from the first to the last of them.
+    dirty: Option<(usize, usize)>,
+}
+
+impl Memory {
+    /// What an earlier life in the same boot has left in `path`.
+    pub fn recall(path: &Path, boot: Option<&str>) -> Vec<Remembered> {
+        let bytes = fs::read(path).unwrap_or_default();
+        let Some((header, records)) = bytes.split_at_checked(RECORD_BYTES) else { return Vec::new() };
+        if boot.is_none_or(|boot| header_of(boot) != header) {
+            return Vec::new();
+        }
+        records.chunks_exact(RECORD_BYTES).take(limits::REMEMBERED_GROUPS).filter_map(decode).collect()
+    }
+
+    /// A memory that has nothing to remember yet; the file stays as it is until [`Memory::set_groups`].
+    pub fn new(path: PathBuf, boot: Option<&str>) -> Memory {
+        Memory {
+            path,
+            boot: boot.map(str::to_owned),
+            file: None,
+            names: Vec::new(),
+            bytes: Vec::new(),
+            dirty: None,
+        }
+    }
+
+    /// Begins a new file for these groups, in the order of their ids. Groups of the same name keep what is
+    /// remembered of them.
+    pub fn set_groups(&mut self, names: Vec<String>, left: &[Remembered]) {
+        let known: Vec<Remembered> =
+            self.bytes.chunks_exact(RECORD_BYTES).filter_map(decode).chain(left.iter().cloned()).collect();
+        self.bytes.clear();
+        for name in names.iter().take(limits::REMEMBERED_GROUPS) {
+            let remembered = known.iter().find(|known| known.group == *name);
+            let (epoch, last_advert) =
+                remembered.map_or((Epoch(0), None), |known| (known.epoch, known.last_advert));
+            self.bytes.extend(encode(name, epoch, last_advert));
+        }
+        self.names = names;
+        self.dirty = None;
+        self.file = self.begin().inspect_err(|error| self.complain(error)).ok();
+    }
+
+    /// The group has just advertised as master.
+    pub fn advertised(&mut self, group: usize, epoch: Epoch, at: Instant) {
+        self.set(group, epoch, Some(at));
+    }
+
+    /// The group is not master.
+    pub fn stands_by(&mut self, group: usize, epoch: Epoch) {
+        self.set(group, epoch, None);
+    }
+
+    /// Brings the file up to date. Once a turn.
+    pub fn flush(&mut self) {
+        let Some((first, last)) = self.dirty.take() else { return };
+        let (Some(file), Some(bytes)) =
+            (&self.file, self.bytes.get(first * RECORD_BYTES..(last + 1) * RECORD_BYTES))
+        else {
+            return;
+        };
+        let offset = ((first + 1) * RECORD_BYTES) as u64;
+        if let Err(error) = file.write_all_at(bytes, offset) {
+            self.complain(&error);
+            self.file = None;
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    fn set(&mut self, group: usize, epoch: Epoch, last_advert: Option<Instant>) {
+        let record = self.names.get(group).map(|name| encode(name, epoch, last_advert));
+        let place = self.bytes.get_mut(group * RECORD_BYTES..(group + 1) * RECORD_BYTES);
+        if let (Some(place), Some(record)) = (place, record) {
+            place.copy_from_slice(&record);
+            self.dirty =
+                Some(self.dirty.map_or((group, group), |(first, last)| (first.min(group), last.max(group))));
+        }
+    }
+
+    /// Replaces the file by one that holds what is in memory.
+    fn begin(&self) -> io::Result<File> {
+        let Some(boot) = &self.boot else { return Err(io::ErrorKind::Unsupported.into()) };
+        let fresh = self.path.with_extension("new");
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all_at(&header_of(boot), 0)?;
+        file.write_all_at(&self.bytes, RECORD_BYTES as u64)?;
+        fs::rename(&fresh, &self.path)?;
+        Ok(file)
+    }
+
+    fn complain(&self, error: &io::Error) {
+        log::warn!("{}: {error}; a restart will begin as standby", self.path.display());
+    }
+}
+
+/// Longer group names are not remembered: their nodes begin as standby.
+const NAME_BYTES: usize = 48;
+
+/// A name, padded with zeros; the epoch; whether there was an advert; and when. In the byte order of the
+/// machine, as only the machine that wrote it reads it.
+const RECORD_BYTES: usize = NAME_BYTES + 16;
+
+const MAGIC: &[u8; 16] = b"gwha memory v1\n\0";
+
+fn header_of(boot: &str) -> [u8; RECORD_BYTES] {
+    let mut header = [0; RECORD_BYTES];
+    for (place, byte) in header.iter_mut().zip(MAGIC.iter().copied().chain(boot.bytes())) {
+        *place = byte;
+    }
+    header
+}
+
+fn encode(name: &str, epoch: Epoch, last_advert: Option<Instant>) -> [u8; RECORD_BYTES] {
+    let name = if name.len() <= NAME_BYTES { name } else { "" };
+    let (is_known, micros) = last_advert.map_or((0, 0), |at| (1, at.as_micros()));
+    let fields = name
+        .bytes()
+        .chain(core::iter::repeat_n(0, NAME_BYTES.saturating_sub(name.len())))
+        .chain(epoch.0.to_ne_bytes())
+        .chain(u32::to_ne_bytes(is_known))
+        .chain(micros.to_ne_bytes());
+    let mut record = [0; RECORD_BYTES];
+    for (place, byte) in record.iter_mut().zip(fields) {
+        *place = byte;
+    }
+    record
+}
+
+fn decode(record: &[u8]) -> Option<Remembered> {
+    let (name, rest) = record.split_at_checked(NAME_BYTES)?;
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(NAME_BYTES);
+    let group = core::str::from_utf8(name.get(..length)?).ok()?;
+    let (epoch, rest) = rest.split_first_chunk::<4>()?;
+    let (is_known, rest) = rest.split_first_chunk::<4>()?;
+    let (micros, _) = rest.split_first_chunk::<8>()?;
+    let last_advert = Instant::from_micros(u64::from_ne_bytes(*micros));
+    (!group.is_empty()).then(|| Remembered {
+        group: group.to_owned(),
+        epoch: Epoch(u32::from_ne_bytes(*epoch)),
+        last_advert: (u32::from_ne_bytes(*is_known) == 1).then_some(last_advert),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(group: &str, epoch: u32, last_advert: Option<u64>) -> Remembered {
+        let last_advert = last_advert.map(Instant::from_micros);
+        Remembered { group: group.to_owned(), epoch: Epoch(epoch), last_advert }
+    }
+
+    fn memory(dir: &Path, names: &[&str]) -> Memory {
+        let mut memory = Memory::new(dir.join("memory"), Some("boot-1"));
+        memory.set_groups(names.iter().map(|name| name.to_string()).collect(), &[]);
+        memory
+    }
+
+    #[test]
+    fn last_advert_is_recalled_without_any_farewell() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = memory(dir.path(), &["lan", "wan"]);
+
+        memory.advertised(1, Epoch(3), Instant::from_micros(5_000_000));
+        memory.flush();
+        memory.advertised(1, Epoch(3), Instant::from_micros(6_000_000));
+        memory.stands_by(0, Epoch(2));
+        memory.flush();
+        core::mem::forget(memory);
+
+        let left = Memory::recall(&dir.path().join("memory"), Some("boot-1"));
+        assert_eq!(left, [remembered("lan", 2, None), remembered("wan", 3, Some(6_000_000))]);
+    }
+
+    #[test]
+    fn nothing_is_recalled_from_another_boot_or_from_junk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("memory");
+        let mut memory = memory(dir.path(), &["lan"]);
+        memory.advertised(0, Epoch(1), Instant::from_micros(1));
+        memory.flush();
+
+        assert_eq!(Memory::recall(&path, Some("boot-2")), []);
+        assert_eq!(Memory::recall(&path, None), []);
+        fs::write(&path, [0xff; 999]).unwrap();
+        assert_eq!(Memory::recall(&path, Some("boot-1")), []);
+        fs::write(&path, b"short").unwrap();
+        assert_eq!(Memory::recall(&path, Some("boot-1")), []);
+    }
+
+    #[test]
+    fn reload_keeps_what_is_known_of_groups_that_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = memory(dir.path(), &["lan", "wan"]);
+        memory.advertised(1, Epoch(7), Instant::from_micros(42));
+        memory.flush();
+
+        memory.set_groups(vec!["wan".into(), "iot".into()], &[]);
+
+        let left = Memory::recall(&dir.path().join("memory"), Some("boot-1"));
+        assert_eq!(left, [remembered("wan", 7, Some(42)), remembered("iot", 0, None)]);
+    }
+
+    #[test]
+    fn overlong_names_are_forgotten_and_not_confused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = ("x".repeat(60) + "1", "x".repeat(60) + "2");
+        let mut memory = memory(dir.path(), &[&one, &other]);
+        memory.advertised(0, Epoch(1), Instant::from_micros(9));
+        memory.flush();
+
+        assert_eq!(Memory::recall(&dir.path().join("memory"), Some("boot-1")), []);
+    }
+}

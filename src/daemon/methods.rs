@@ -1,0 +1,169 @@
+//! The methods that operators and programs call: over the control socket, and later over ubus.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::model::{Config, Routers};
+use crate::control::server::ClientId;
+use crate::control::{Answer, Failure};
+use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
+use crate::limits;
+use crate::status::{self, LeaseList, Outcome};
+use crate::ubus::Data;
+
+use super::config_file;
+use super::report::host_name;
+use super::run::Daemon;
+
+/// Where an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A client of the control socket.
+    Control(ClientId),
+}
+
+/// When a method answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// At once.
+    Now(Answer),
+    /// When the engine has carried it out, or given up.
+    Later,
+}
+
+/// Callers that wait for the engine.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    callers: Vec<(CommandId, Caller)>,
+    last: u32,
+}
+
+impl Waiting {
+    fn enter(&mut self, caller: Caller) -> Result<CommandId, Failure> {
+        if self.callers.len() >= limits::PENDING_COMMANDS {
+            return Err(Failure::Busy);
+        }
+        self.last = self.last.wrapping_add(1);
+        let id = CommandId(self.last);
+        self.callers.push((id, caller));
+        Ok(id)
+    }
+
+    /// Who waits for the answer to a command. Each is asked for once.
+    pub fn leave(&mut self, id: CommandId) -> Option<Caller> {
+        let position = self.callers.iter().position(|(waiting, _)| *waiting == id)?;
+        Some(self.callers.swap_remove(position).1)
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct SwitchArguments {
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct MaintenanceArguments {
+    on: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct HistoryArguments {
+    limit: Option<u32>,
+}
+
+impl Daemon {
+    /// Calls a method.
+    pub fn call(&mut self, caller: Caller, method: &str, arguments: &Data, now: Instant) -> Reply {
+        Reply::Now(match method {
+            "status" => encode(&self.status(now)),
+            "history" => self.history(arguments, now),
+            "leases" => encode(&LeaseList { error: Some(NO_SYNC.into()), ..LeaseList::default() }),
+            "sync" => encode(&refused(NO_SYNC)),
+            "check" => encode(&config_file::check(self.config_path()).0),
+            "reload" => encode(&self.reload(now)),
+            "switch" => match self.switch(caller, arguments, now) {
+                Ok(()) => return Reply::Later,
+                Err(answer) => answer,
+            },
+            "maintenance" => match self.maintain(caller, arguments, now) {
+                Ok(()) => return Reply::Later,
+                Err(failure) => Err(failure),
+            },
+            _ => Err(Failure::UnknownMethod),
+        })
+    }
+
+    fn history(&self, arguments: &Data, now: Instant) -> Answer {
+        let HistoryArguments { limit } = decode(arguments)?;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(HISTORY_DEFAULT);
+        encode(&status::History { events: self.happened(limit, now) })
+    }
+
+    /// Begins a switch; `Err` is the answer if that is not possible.
+    fn switch(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Answer> {
+        let SwitchArguments { to } = decode(arguments).map_err(Err)?;
+        let to = match to.as_deref() {
+            None | Some("") => SwitchTo::Other,
+            Some(name) => target(name, &self.config).map_err(|why| encode(&refused(&why)))?,
+        };
+        self.command(caller, Command::Switch(to), now).map_err(Err)
+    }
+
+    fn maintain(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Failure> {
+        let MaintenanceArguments { on } = decode(arguments)?;
+        let wanted = if on { Maintenance::On } else { Maintenance::Off };
+        self.command(caller, Command::Maintenance(wanted), now)
+    }
+
+    fn command(&mut self, caller: Caller, command: Command, now: Instant) -> Result<(), Failure> {
+        let id = self.waiting().enter(caller)?;
+        self.step(now, Event::Command { id, command });
+        Ok(())
+    }
+}
+
+/// The engine's reply as an answer.
+pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
+    encode(&match result {
+        Ok(done) => Outcome { done: true, error: None, took_ms: Some(done.took.as_secs_f64() * 1000.0) },
+        Err(refusal) => refused(&refusal.to_string()),
+    })
+}
+
+/// Which router is meant by `--to`.
+fn target(name: &str, config: &Config) -> Result<SwitchTo, String> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(SwitchTo::Router(address));
+    }
+    if name == "self" || name == host_name() {
+        return Ok(SwitchTo::This);
+    }
+    if name != "peer" {
+        return Err(format!("no router is known by the name '{name}': use its address, 'peer' or 'self'"));
+    }
+    let is_pair = config.instances.iter().all(|instance| match &instance.routers {
+        Routers::Listed(routers) => routers.len() == 2,
+        Routers::Peers { peers, .. } => peers.len() == 1,
+    });
+    if is_pair { Ok(SwitchTo::Other) } else { Err("there are several peers: use an address".into()) }
+}
+
+fn refused(why: &str) -> Outcome {
+    Outcome { done: false, error: Some(why.into()), took_ms: None }
+}
+
+fn encode<T: Serialize>(value: &T) -> Answer {
+    Data::encode(value).map_err(|_| Failure::TooLong)
+}
+
+fn decode<T: serde::de::DeserializeOwned>(arguments: &Data) -> Result<T, Failure> {
+    arguments.decode().map_err(|error| Failure::InvalidArgument(error.to_string()))
+}
+
+const NO_SYNC: &str = "sync is not configured";
+
+/// What `history` tells if it is not asked for a number.
+const HISTORY_DEFAULT: usize = 50;

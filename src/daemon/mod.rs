@@ -1,0 +1,27 @@
+//! The daemon: everything that touches the world, around the pure engine.
+//!
+//! In reading order: `run` (the loop), `act` (from an event to its effects), `reload` (configurations and links),
+//! `methods` and `report` (what people ask and see). The others are the hands: `sockets`, `system`, `probes`,
+//! and what is remembered: `memory`, `history`, `storage`.
+
+mod act;
+mod bounded;
+pub mod clock;
+pub mod config_file;
+pub mod history;
+pub mod memory;
+pub mod methods;
+mod notify;
+pub mod poller;
+mod probes;
+mod reload;
+pub mod report;
+mod resolver;
+mod run;
+pub mod run_dir;
+pub mod signals;
+pub mod sockets;
+pub mod storage;
+mod system;
+
+pub use run::{Error, Options, run};

@@ -1,0 +1,203 @@
+//! Which descriptors have something to say, in the order in which a turn of the loop wants to hear it.
+
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+/// Where a readiness comes from. The order of the variants is the order of a turn (docs/PROTOCOL.md):
+/// facts about links first, then packets, then answers, then what people want.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The kernel's notifications about links and addresses.
+    Netlink,
+    /// A VRRP socket, by its slot.
+    Packets(u16),
+    /// A watch for foreign claims of our addresses, by its slot.
+    Conflicts(u16),
+    /// Answers to the probes of a track, by its slot.
+    Probes(u16),
+    /// A signal.
+    Signals,
+    /// A new client of the control socket.
+    Control,
+    /// A client of the control socket, by its slot.
+    Client(u16),
+    /// The timer.
+    Timer,
+}
+
+impl Source {
+    const fn token(self) -> u64 {
+        let (kind, slot) = match self {
+            Source::Netlink => (0, 0),
+            Source::Packets(slot) => (1, slot),
+            Source::Conflicts(slot) => (2, slot),
+            Source::Probes(slot) => (3, slot),
+            Source::Signals => (4, 0),
+            Source::Control => (5, 0),
+            Source::Client(slot) => (6, slot),
+            Source::Timer => (7, 0),
+        };
+        kind << 16 | slot as u64
+    }
+
+    const fn from_token(token: u64) -> Source {
+        let slot = token as u16;
+        match token >> 16 {
+            0 => Source::Netlink,
+            1 => Source::Packets(slot),
+            2 => Source::Conflicts(slot),
+            3 => Source::Probes(slot),
+            4 => Source::Signals,
+            5 => Source::Control,
+            6 => Source::Client(slot),
+            _ => Source::Timer,
+        }
+    }
+}
+
+/// What a descriptor is watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read.
+    Read,
+    /// Room to write.
+    Write,
+    /// Nothing but the end of the connection, which can't be left out.
+    Nothing,
+}
+
+/// An epoll instance, level-triggered: what is not read in this turn is reported again in the next.
+#[derive(Debug)]
+pub struct Poller {
+    epoll: Epoll,
+    /// As long as there are descriptors, so that one wait reports all that is ready. Otherwise a link
+    /// event could be left for later while packets of the same turn are already looked at.
+    events: Vec<EpollEvent>,
+    ready: Vec<Source>,
+}
+
+impl Poller {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// Those of `epoll_create1`.
+    pub fn new() -> Result<Poller, Errno> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        Ok(Poller { epoll, events: Vec::new(), ready: Vec::new() })
+    }
+
+    /// Begins to watch a descriptor.
+    ///
+    /// # Errors
+    /// Those of `epoll_ctl`.
+    pub fn add(&mut self, fd: impl AsFd, source: Source, interest: Interest) -> Result<(), Errno> {
+        self.epoll.add(fd, EpollEvent::new(interest.flags(), source.token()))?;
+        self.events.push(EpollEvent::empty());
+        Ok(())
+    }
+
+    /// Changes what a descriptor is watched for.
+    ///
+    /// # Errors
+    /// Those of `epoll_ctl`.
+    pub fn change(&self, fd: impl AsFd, source: Source, interest: Interest) -> Result<(), Errno> {
+        self.epoll.modify(fd, &mut EpollEvent::new(interest.flags(), source.token()))
+    }
+
+    /// Stops watching a descriptor. To be called before it is closed.
+    ///
+    /// # Errors
+    /// Those of `epoll_ctl`.
+    pub fn remove(&mut self, fd: impl AsFd) -> Result<(), Errno> {
+        self.epoll.delete(fd)?;
+        self.events.pop();
+        Ok(())
+    }
+
+    /// Waits until something is ready, and returns all of it in the order of a turn.
+    ///
+    /// # Errors
+    /// Those of `epoll_wait`, except that an interruption is an empty answer.
+    pub fn wait(&mut self) -> Result<Vec<Source>, Errno> {
+        let count = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
+            Err(Errno::EINTR) => 0,
+            other => other?,
+        };
+        let mut ready = core::mem::take(&mut self.ready);
+        ready.extend(self.events.iter().take(count).map(|event| Source::from_token(event.data())));
+        ready.sort_unstable();
+        Ok(ready)
+    }
+
+    /// Takes the list back, so that the next [`Poller::wait`] need not allocate.
+    pub fn recycle(&mut self, mut ready: Vec<Source>) {
+        ready.clear();
+        self.ready = ready;
+    }
+}
+
+impl Interest {
+    const fn flags(self) -> EpollFlags {
+        match self {
+            Interest::Read => EpollFlags::EPOLLIN,
+            Interest::Write => EpollFlags::EPOLLOUT,
+            Interest::Nothing => EpollFlags::empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn everything_ready_is_reported_in_the_order_of_a_turn() {
+        let mut poller = Poller::new().unwrap();
+        let sources = [
+            Source::Timer,
+            Source::Client(3),
+            Source::Packets(7),
+            Source::Control,
+            Source::Packets(2),
+            Source::Probes(4),
+            Source::Netlink,
+            Source::Conflicts(1),
+            Source::Signals,
+        ];
+        let mut pairs = Vec::new();
+        for source in sources {
+            let (mut near, far) = UnixStream::pair().unwrap();
+            near.write_all(b"x").unwrap();
+            poller.add(&far, source, Interest::Read).unwrap();
+            pairs.push((near, far));
+        }
+
+        let ready = poller.wait().unwrap();
+
+        let mut expected = sources.to_vec();
+        expected.sort();
+        assert_eq!(ready, expected);
+        assert_eq!(ready.first(), Some(&Source::Netlink));
+        assert_eq!(ready.last(), Some(&Source::Timer));
+    }
+
+    #[test]
+    fn removed_descriptor_is_not_reported_any_more() {
+        let mut poller = Poller::new().unwrap();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let (mut other_near, other_far) = UnixStream::pair().unwrap();
+        poller.add(&far, Source::Client(0), Interest::Read).unwrap();
+        poller.add(&other_far, Source::Client(1), Interest::Read).unwrap();
+        near.write_all(b"x").unwrap();
+        other_near.write_all(b"x").unwrap();
+
+        poller.remove(&far).unwrap();
+
+        assert_eq!(poller.wait().unwrap(), [Source::Client(1)]);
+    }
+}

@@ -1,0 +1,246 @@
+//! The status of this node, computed when somebody asks.
+
+mod warnings;
+
+use core::time::Duration;
+
+use crate::config::model::{
+    Config, Group, GroupId, Instance, InstanceId, Mode, Preempt, Track, TrackId, TrackKind,
+};
+use crate::engine::{Engine, GroupView, Instant, Maintenance, PeerState, PeerView, Role, TargetView};
+use crate::netlink::IfName;
+use crate::reconcile::Row;
+use crate::status::{self, Status};
+use crate::wire::types::{Family, Version};
+
+use super::config_file::ConfigFile;
+use super::sockets::Sockets;
+
+/// Everything that the status is made of.
+pub struct Sources<'a> {
+    /// Decides.
+    pub engine: &'a Engine,
+    /// What it was told.
+    pub file: &'a ConfigFile,
+    /// The devices of the links, by link.
+    pub devices: &'a [Option<IfName>],
+    /// What the roles ask of the kernel.
+    pub rows: Vec<Row>,
+    /// What the adverts leave by.
+    pub sockets: &'a Sockets,
+    /// When the daemon was started.
+    pub started: Instant,
+    /// The present.
+    pub now: Instant,
+}
+
+impl Sources<'_> {
+    /// The status.
+    pub fn status(self) -> Status {
+        let config = self.engine.config();
+        let views: Vec<GroupView> =
+            (0..).map(GroupId).take(config.groups.len()).map(|id| self.engine.group(id, self.now)).collect();
+        let youngest = views.iter().max_by_key(|view| view.since);
+        let mut status = Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            node: host_name(),
+            uptime: self.age(self.started),
+            role: common_role(&views).into(),
+            maintenance: self.engine.maintenance() == Maintenance::On,
+            since: youngest.map(|view| self.age(view.since)),
+            cause: youngest.map(|view| view.cause.to_string()),
+            cause_code: youngest.map(|view| view.cause.code().into()),
+            config: self.file.state(),
+            groups: config.groups.iter().zip(&views).map(|(group, view)| self.group(group, view)).collect(),
+            instances: zip_ids(&config.instances, InstanceId).map(|(id, it)| self.instance(id, it)).collect(),
+            tracks: zip_ids(&config.tracks, TrackId).map(|(id, it)| self.track(id, it)).collect(),
+            actions: self.rows.iter().map(action).collect(),
+            ..Status::default()
+        };
+        warnings::judge(&self, &views, &mut status);
+        status
+    }
+
+    fn age(&self, then: Instant) -> f64 {
+        seconds(self.now.since(then))
+    }
+
+    fn group(&self, group: &Group, view: &GroupView) -> status::Group {
+        let config = self.engine.config();
+        let instance_name = |id: &InstanceId| Some(config.instances.get(id.index())?.name.clone());
+        let track_name = |id: TrackId| Some(config.tracks.get(id.index())?.name.clone());
+        status::Group {
+            name: group.name.clone(),
+            role: view.role.name().into(),
+            since: self.age(view.since),
+            cause: view.cause.to_string(),
+            cause_code: view.cause.code().into(),
+            epoch: view.epoch.0,
+            priority: view.priority,
+            base_priority: view.base,
+            preempt: group.preempt == Preempt::On,
+            instances: group.instances.iter().filter_map(instance_name).collect(),
+            tracks: group.tracks.iter().filter_map(|used| track_name(used.track)).collect(),
+            blocked_by: view.blocked_by.clone(),
+            master: view.master.map(|master| status::Master {
+                address: master.address.to_string(),
+                priority: master.priority,
+                last_heard: self.age(master.last_heard),
+            }),
+        }
+    }
+
+    fn instance(&self, id: InstanceId, instance: &Instance) -> status::Instance {
+        let config = self.engine.config();
+        let view = self.engine.instance(id, self.now);
+        let (role, _) = self.engine.role(instance.group);
+        let state = if view.problem.is_some() { Role::Fault } else { role };
+        status::Instance {
+            name: instance.name.clone(),
+            group: config.groups.get(instance.group.index()).map(|it| it.name.clone()).unwrap_or_default(),
+            interface: config.links.get(instance.link.index()).map(ToString::to_string).unwrap_or_default(),
+            device: self.devices.get(instance.link.index()).copied().flatten().map(|name| name.to_string()),
+            family: family(instance.family).into(),
+            vrid: instance.vrid.get(),
+            version: version(instance.version),
+            mode: mode(instance.mode).into(),
+            state: state.name().into(),
+            problem: view.problem.map(|problem| problem.to_string()),
+            vips: instance.vips.iter().map(vip).collect(),
+            source: view.source.map(|source| source.to_string()),
+            peers: view.peers.iter().map(|peer| self.peer(peer)).collect(),
+            advert_interval_ms: millis(instance.interval.duration()),
+            master_down_ms: millis(view.master_down),
+            counters: status::Counters {
+                sent: view.sent,
+                received: view.received,
+                rejected: view.rejected.iter().map(|(reason, count)| ((*reason).into(), *count)).collect(),
+            },
+        }
+    }
+
+    fn peer(&self, peer: &PeerView) -> status::PeerRouter {
+        status::PeerRouter {
+            address: peer.address.to_string(),
+            last_heard: peer.last_heard.map(|then| self.age(then)),
+            priority: peer.priority,
+            state: peer.state.name().into(),
+            mismatch: match peer.state {
+                PeerState::Misconfigured(what) => Some(what.name().into()),
+                PeerState::Alive | PeerState::Silent => None,
+            },
+        }
+    }
+
+    fn track(&self, id: TrackId, track: &Track) -> status::Track {
+        let view = self.engine.track(id, self.now);
+        let names = target_names(self.engine.config(), track);
+        status::Track {
+            name: track.name.clone(),
+            kind: kind(&track.kind).into(),
+            state: view.state.name().into(),
+            targets: names.into_iter().zip(&view.targets).map(|(name, it)| target(name, it)).collect(),
+            streak: view.streak,
+            needed: view.needed,
+            since: self.age(view.since),
+            effect: view.effect,
+        }
+    }
+}
+
+/// Elements with the ids that are their positions.
+fn zip_ids<T, Id>(elements: &[T], id: fn(u16) -> Id) -> impl Iterator<Item = (Id, &T)> {
+    (0..).map(id).zip(elements)
+}
+
+fn common_role(views: &[GroupView]) -> &'static str {
+    let mut roles = views.iter().map(|view| view.role);
+    let Some(first) = roles.next() else { return Role::Init.name() };
+    if roles.all(|role| role == first) { first.name() } else { "mixed" }
+}
+
+fn vip(vip: &crate::config::model::Vip) -> String {
+    match vip.prefix {
+        Some(length) => format!("{}/{length}", vip.address),
+        None => vip.address.to_string(),
+    }
+}
+
+fn target(name: String, view: &TargetView) -> status::Target {
+    let rtt_ms = view.rtt.map(|rtt| rounded(rtt.as_secs_f64() * 1000.0));
+    status::Target { target: name, state: view.state.name().into(), rtt_ms }
+}
+
+fn target_names(config: &Config, track: &Track) -> Vec<String> {
+    match &track.kind {
+        TrackKind::Ping { targets } | TrackKind::Arp { targets } => {
+            targets.iter().map(ToString::to_string).collect()
+        }
+        TrackKind::Tcp { targets } => targets.iter().map(ToString::to_string).collect(),
+        TrackKind::Link => {
+            let link = track.link.and_then(|link| config.links.get(link.index()));
+            link.map(ToString::to_string).into_iter().collect()
+        }
+        TrackKind::Script { command } => vec![command.clone()],
+    }
+}
+
+fn action(row: &Row) -> status::Action {
+    status::Action {
+        kind: row.kind.into(),
+        name: row.name.clone(),
+        wanted: row.wanted.into(),
+        observed: row.observed.into(),
+        error: row.error.clone(),
+        retry_in: row.retry_in.map(seconds),
+    }
+}
+
+const fn kind(kind: &TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Ping { .. } => "ping",
+        TrackKind::Arp { .. } => "arp",
+        TrackKind::Tcp { .. } => "tcp",
+        TrackKind::Link => "link",
+        TrackKind::Script { .. } => "script",
+    }
+}
+
+const fn family(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+const fn version(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Unicast => "unicast",
+        Mode::Multicast => "multicast",
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+fn seconds(duration: Duration) -> f64 {
+    rounded(duration.as_secs_f64())
+}
+
+/// To three digits: more would be noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// The name that people know this node by.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

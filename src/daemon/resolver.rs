@@ -1,0 +1,159 @@
+//! Which kernel device a logical interface is.
+//!
+//! netifd knows best, and will be asked over ubus. Until it has answered, and where there is none, the file that it
+//! reads says as much: `/etc/config/network`, beside our own configuration file. What it does not
+//! name is taken for the name of a device.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::model::LinkRef;
+use crate::netlink::IfName;
+use crate::uci;
+
+use super::bounded;
+
+/// Finds devices.
+#[derive(Debug, Default)]
+pub struct Resolver {
+    devices: BTreeMap<String, String>,
+}
+
+impl Resolver {
+    /// Reads the network configuration beside `config`. None is fine: this may be no OpenWrt.
+    pub fn beside(config: &Path) -> Resolver {
+        let path = config.with_file_name("network");
+        match bounded::read(&path) {
+            Ok(bytes) => Resolver::of(&bytes),
+            Err(_) => Resolver::default(),
+        }
+    }
+
+    /// Reads a network configuration. Of a broken one, what could be read.
+    pub fn of(bytes: &[u8]) -> Resolver {
+        let tree = uci::parse(bytes).unwrap_or_else(|broken| broken.tree);
+        let interfaces = tree.sections.iter().filter(|section| section.kind == "interface");
+        let devices = interfaces.filter_map(|section| Some((section.name.clone()?, device_of(section)?)));
+        Resolver { devices: devices.collect() }
+    }
+
+    /// The device that a link is; `None` if that can't be the name of one.
+    pub fn device(&self, link: &LinkRef) -> Option<IfName> {
+        let name = match link {
+            LinkRef::Device(name) => name,
+            LinkRef::Interface(name) => self.follow(name),
+        };
+        IfName::new(name.as_bytes())
+    }
+
+    /// Aliases (`option device '@lan'`) lead to another interface.
+    fn follow<'a>(&'a self, interface: &'a str) -> &'a str {
+        let mut name = interface;
+        for _ in 0..ALIASES_MAX {
+            let Some(device) = self.devices.get(name) else { return name };
+            match device.strip_prefix('@') {
+                Some(alias) => name = alias,
+                None => return device,
+            }
+        }
+        name
+    }
+}
+
+/// netifd's rules: a tunnel is named after its protocol, an old-style bridge after its interface, and
+/// anything else is what `device` (once `ifname`) says.
+fn device_of(section: &uci::Section) -> Option<String> {
+    let name = section.name.as_deref()?;
+    let option = |key: &str| -> Option<&str> {
+        let [item] = section.get(key)?.items() else { return None };
+        core::str::from_utf8(&item.bytes).ok()
+    };
+    let protocol = option("proto").unwrap_or_default();
+    if protocol == "wireguard" {
+        return Some(name.to_owned());
+    }
+    if TUNNELS.contains(&protocol) {
+        return Some(format!("{protocol}-{name}"));
+    }
+    if option("type") == Some("bridge") {
+        return Some(format!("br-{name}"));
+    }
+    option("device").or_else(|| option("ifname")).map(str::to_owned)
+}
+
+/// Protocols whose handlers make a device of their own.
+const TUNNELS: [&str; 10] = ["pppoe", "pptp", "l2tp", "3g", "ppp", "pppoa", "6in4", "6to4", "6rd", "map"];
+
+/// More than anybody has, and an end to a circle.
+const ALIASES_MAX: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NETWORK: &[u8] = b"
+config interface 'lan'
+    option device 'br-lan'
+    option proto 'static'
+config interface 'old'
+    option type 'bridge'
+    option ifname 'eth0 eth1'
+config interface 'wan'
+    option device 'eth1'
+    option proto 'pppoe'
+config interface 'wan6'
+    option device '@wan'
+    option proto 'dhcpv6'
+config interface 'wg0'
+    option proto 'wireguard'
+config interface 'a'
+    option device '@b'
+config interface 'b'
+    option device '@a'
+config device
+    option name 'br-lan'
+";
+
+    fn device(interface: &str) -> Option<String> {
+        let link = LinkRef::Interface(interface.into());
+        Resolver::of(NETWORK).device(&link).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn interface_is_the_device_that_netifd_would_use() {
+        let expected = [
+            ("lan", "br-lan"),
+            ("old", "br-old"),
+            ("wan", "pppoe-wan"),
+            ("wan6", "pppoe-wan"),
+            ("wg0", "wg0"),
+            ("eth7", "eth7"),
+        ];
+        for (interface, expected) in expected {
+            assert_eq!(device(interface).as_deref(), Some(expected), "{interface}");
+        }
+    }
+
+    #[test]
+    fn circle_of_aliases_ends() {
+        assert!(device("a").is_some());
+    }
+
+    #[test]
+    fn name_that_no_device_can_have_is_none() {
+        assert_eq!(device("a-name-longer-than-fifteen"), None);
+    }
+
+    #[test]
+    fn device_is_taken_as_it_is() {
+        let link = LinkRef::Device("lan".into());
+        assert_eq!(Resolver::of(NETWORK).device(&link).unwrap().to_string(), "lan");
+    }
+
+    #[test]
+    fn missing_network_configuration_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        let resolver = Resolver::beside(&dir.path().join("gwha"));
+        assert_eq!(resolver.device(&LinkRef::Interface("lan".into())).unwrap().to_string(), "lan");
+    }
+}

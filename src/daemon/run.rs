@@ -1,0 +1,316 @@
+//! The loop.
+//!
+//! A turn is always the same: wait; read the clock once; then what the kernel says about links, then packets, then answers
+//! of probes and people, and the timers last. So after a stall the adverts that have queued up are seen before the
+//! timer that they would have stopped.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use crate::config::model::Config;
+use crate::control::server::Server;
+use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered};
+use crate::limits;
+use crate::status::{Happening, Status};
+
+use super::act::Fact;
+use super::clock::{self, Timer};
+use super::config_file::{self, ConfigFile};
+use super::history::History;
+use super::memory::Memory;
+use super::methods::{Caller, Reply, Waiting};
+use super::notify::Limiter;
+use super::poller::{Interest, Poller, Source};
+use super::probes::Probes;
+use super::report::Sources;
+use super::run_dir::{self, RunDir};
+use super::signals::{Request, Signals};
+use super::sockets::{Buffer, Received, Sockets};
+use super::storage::Storage;
+use super::system::System;
+
+/// What `gwha run` was told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Directory of the control socket and of what is remembered.
+    pub run_dir: PathBuf,
+}
+
+/// Why the daemon could not start, or go on.
+#[derive(Debug)]
+pub enum Error {
+    /// The run-time directory can't be used.
+    RunDir(run_dir::Error),
+    /// The control socket can't be opened.
+    Control(io::Error),
+    /// Links and addresses can't be read.
+    Netlink(String),
+    /// The kernel refuses what nothing works without.
+    Kernel(&'static str, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::RunDir(error) => error.fmt(f),
+            Error::Control(error) => write!(f, "control socket: {error}"),
+            Error::Netlink(error) => write!(f, "netlink: {error}"),
+            Error::Kernel(what, error) => write!(f, "{what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The daemon: the engine and its hands.
+pub struct Daemon {
+    pub(super) started: Instant,
+    pub(super) run_dir: RunDir,
+    pub(super) file: ConfigFile,
+    pub(super) engine: Engine,
+    /// The configuration that the hands are set up for. Within a step it can be older than the engine's.
+    pub(super) config: Arc<Config>,
+    pub(super) system: System,
+    pub(super) sockets: Sockets,
+    pub(super) probes: Probes,
+    pub(super) server: Server,
+    pub(super) waiting: Waiting,
+    pub(super) memory: Memory,
+    pub(super) history: History,
+    pub(super) limiter: Limiter,
+    pub(super) storage: Storage,
+    pub(super) poller: Poller,
+    pub(super) life: Life,
+    /// What came of actions, for the engine.
+    pub(super) facts: VecDeque<Fact>,
+    /// Kept for its memory: no allocation in a turn at rest.
+    pub(super) actions: Vec<Action>,
+    timer: Timer,
+    signals: Signals,
+    packet: Buffer,
+    backlog_turns: u32,
+}
+
+/// Whether the loop goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It does.
+    Running,
+    /// All is said.
+    Over,
+}
+
+/// Whether a socket was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backlog {
+    None,
+    More,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// If it can't start. Later troubles are logged, shown, and tried again.
+pub fn run(options: Options) -> Result<(), Error> {
+    let mut daemon = Daemon::start(options)?;
+    while daemon.life == Life::Running {
+        daemon.turn().map_err(|errno| Error::Kernel("event loop", errno.into()))?;
+    }
+    daemon.storage.finish();
+    log::info!("stopped");
+    Ok(())
+}
+
+impl Daemon {
+    fn start(options: Options) -> Result<Daemon, Error> {
+        let kernel = |what| move |errno: Errno| Error::Kernel(what, errno.into());
+        let started = clock::now();
+        let run_dir = RunDir::open(&options.run_dir).map_err(Error::RunDir)?;
+        let mut poller = Poller::new().map_err(kernel("epoll"))?;
+        let timer = Timer::new().map_err(kernel("timer"))?;
+        let signals = Signals::take().map_err(kernel("signals"))?;
+        poller.add(&timer, Source::Timer, Interest::Read).map_err(kernel("epoll"))?;
+        poller.add(&signals, Source::Signals, Interest::Read).map_err(kernel("epoll"))?;
+        let system = System::open(&run_dir, started, &mut poller)?;
+        let socket = run_dir::control_socket(&options.run_dir);
+        let server = Server::open(&socket, &mut poller).map_err(Error::Control)?;
+        let boot = boot(&run_dir);
+        let idle = Arc::new(config_file::idle());
+        let mut daemon = Daemon {
+            started,
+            file: ConfigFile::new(options.config),
+            engine: Engine::new(Arc::clone(&idle), &boot, started),
+            config: idle,
+            system,
+            sockets: Sockets::default(),
+            probes: Probes::default(),
+            server,
+            waiting: Waiting::default(),
+            memory: Memory::new(run_dir.file("memory"), run_dir.boot()),
+            history: History::open(run_dir.file("history"), run_dir.boot()),
+            limiter: Limiter::default(),
+            storage: Storage::default(),
+            poller,
+            life: Life::Running,
+            facts: VecDeque::new(),
+            actions: Vec::new(),
+            timer,
+            signals,
+            packet: Buffer::new(),
+            backlog_turns: 0,
+            run_dir,
+        };
+        daemon.first_config(&boot, started);
+        Ok(daemon)
+    }
+
+    /// One turn of the loop.
+    fn turn(&mut self) -> Result<(), Errno> {
+        self.timer.arm(self.next_deadline())?;
+        let ready = self.poller.wait()?;
+        let now = clock::now();
+        let mut backlog = Backlog::None;
+        for source in &ready {
+            if self.serve(*source, now) == Backlog::More {
+                backlog = Backlog::More;
+            }
+        }
+        self.poller.recycle(ready);
+        self.expire(backlog, now);
+        self.memory.flush();
+        Ok(())
+    }
+
+    fn serve(&mut self, source: Source, now: Instant) -> Backlog {
+        match source {
+            Source::Netlink => self.links_changed(now),
+            Source::Packets(slot) => return self.receive(slot, now),
+            Source::Conflicts(_) => {}
+            Source::Probes(slot) => {
+                for answer in self.probes.ready(slot, now) {
+                    self.step(now, answer.event());
+                }
+            }
+            Source::Signals => self.take_signals(now),
+            Source::Control => self.server.accept(now, &mut self.poller),
+            Source::Client(slot) => {
+                if let Some(request) = self.server.serve(slot, now, &mut self.poller) {
+                    let caller = Caller::Control(request.client);
+                    if let Reply::Now(answer) = self.call(caller, &request.method, &request.arguments, now) {
+                        self.server.answer(request.client, &answer, now, &mut self.poller);
+                    }
+                }
+            }
+            Source::Timer => self.timer.fired(),
+        }
+        Backlog::None
+    }
+
+    fn receive(&mut self, slot: u16, now: Instant) -> Backlog {
+        let mut buffer = core::mem::take(&mut self.packet);
+        let mut backlog = Backlog::More;
+        for _ in 0..limits::PACKETS_PER_TURN {
+            match self.sockets.receive(slot, &mut buffer) {
+                Received::Packet(packet) => {
+                    // Usually one: two only if two links are one device.
+                    let mut position = 0;
+                    while let Some(link) = self.sockets.link(slot, position) {
+                        self.step(now, Event::Vrrp { link, packet });
+                        position += 1;
+                    }
+                }
+                Received::Junk => {}
+                Received::Nothing => {
+                    backlog = Backlog::None;
+                    break;
+                }
+            }
+        }
+        self.packet = buffer;
+        backlog
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        while let Some(request) = self.signals.next() {
+            match request {
+                Request::Terminate => self.step(now, Event::Terminate),
+                Request::Reload => {
+                    self.reload(now);
+                }
+                // The probers watch their children themselves.
+                Request::Child => {}
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = [
+            self.engine.next_deadline(),
+            self.system.next_deadline(),
+            self.sockets.retry_at(),
+            self.server.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    fn expire(&mut self, backlog: Backlog, now: Instant) {
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.system.next_deadline()) {
+            self.links_changed(now);
+        }
+        if is_due(self.sockets.retry_at()) {
+            self.update_sockets(now);
+        }
+        if is_due(self.server.next_deadline()) {
+            self.server.expire(now, &mut self.poller);
+        }
+        let may_wait = backlog == Backlog::More && self.backlog_turns < limits::BACKLOG_TURNS;
+        self.backlog_turns = if may_wait { self.backlog_turns.saturating_add(1) } else { 0 };
+        if !may_wait && is_due(self.engine.next_deadline()) {
+            self.step(now, Event::Timeout);
+        }
+    }
+
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.waiting
+    }
+
+    pub(super) fn config_path(&self) -> &std::path::Path {
+        self.file.path()
+    }
+
+    pub(super) fn happened(&self, limit: usize, now: Instant) -> Vec<Happening> {
+        self.history.last(limit, now)
+    }
+
+    pub(super) fn status(&self, now: Instant) -> Status {
+        Sources {
+            engine: &self.engine,
+            file: &self.file,
+            devices: self.system.devices(),
+            rows: self.system.rows(now),
+            sockets: &self.sockets,
+            started: self.started,
+            now,
+        }
+        .status()
+    }
+}
+
+/// What an earlier life has left.
+fn boot(run_dir: &RunDir) -> Boot {
+    let maintenance = match run_dir.maintenance_flag().exists() {
+        true => Maintenance::On,
+        false => Maintenance::Off,
+    };
+    let groups: Vec<Remembered> = Memory::recall(&run_dir.file("memory"), run_dir.boot());
+    Boot { maintenance, groups }
+}

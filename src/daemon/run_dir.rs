@@ -1,0 +1,161 @@
+//! The run-time directory: one daemon's place for its control socket and what it remembers until the next boot.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+/// Where the directory is unless `--run-dir` says otherwise. On OpenWrt `/var` is in memory.
+pub const DEFAULT: &str = "/var/run/gwha";
+
+/// Where the maintenance flag is kept over a reboot, if the run-time directory is the usual one.
+const STATE_DIR: &str = "/etc/gwha";
+
+/// A run-time directory that this process has to itself.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    boot: Option<String>,
+    // Held, not read: the kernel frees the lock when the process is gone, however it went.
+    _lock: Flock<File>,
+}
+
+/// Why a run-time directory can't be used.
+#[derive(Debug)]
+pub enum Error {
+    /// Another daemon uses it.
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// What the other one wrote into the lock file, usually its process id.
+        by: String,
+    },
+    /// It can't be made or written.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::InUse { path, by } => {
+                write!(f, "{} is in use by another gwha (process {by}); ", path.display())?;
+                f.write_str("a second daemon needs a --run-dir of its own")
+            }
+            Error::Io(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+impl RunDir {
+    /// Makes the directory if needed, and locks it until this process ends.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] if another daemon has it.
+    pub fn open(path: &Path) -> Result<RunDir, Error> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(path)
+            .map_err(|error| Error::Io(path.to_owned(), error))?;
+        let lock_path = path.join("lock");
+        let lock = lock(&lock_path).map_err(|failure| match failure {
+            Failure::Held { by } => Error::InUse { path: path.to_owned(), by },
+            Failure::Io(error) => Error::Io(lock_path, error),
+        })?;
+        Ok(RunDir { path: path.to_owned(), boot: boot_id(), _lock: lock })
+    }
+
+    /// The file of that name in the directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What tells this boot of the machine from every other; times are comparable only within one.
+    pub fn boot(&self) -> Option<&str> {
+        self.boot.as_deref()
+    }
+
+    /// The maintenance flag: there or not. It outlives a reboot, so its usual place is on flash, outside of
+    /// everything that is synced. A daemon with a run-time directory of its own (a test, a second
+    /// instance) keeps it there, or two of them would share one flag.
+    pub fn maintenance_flag(&self) -> PathBuf {
+        let dir = if self.path == Path::new(DEFAULT) { Path::new(STATE_DIR) } else { &self.path };
+        dir.join("maintenance")
+    }
+}
+
+/// The control socket of the daemon that uses this run-time directory.
+pub fn control_socket(run_dir: &Path) -> PathBuf {
+    run_dir.join("control.sock")
+}
+
+enum Failure {
+    Held { by: String },
+    Io(io::Error),
+}
+
+fn lock(path: &Path) -> Result<Flock<File>, Failure> {
+    let mut options = OpenOptions::new();
+    // Not truncated: until it is ours, the text belongs to the owner.
+    options.read(true).write(true).create(true).truncate(false).mode(0o644);
+    let file = options.open(path).map_err(Failure::Io)?;
+    let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
+        if errno == Errno::EWOULDBLOCK {
+            Failure::Held { by: owner(file) }
+        } else {
+            Failure::Io(errno.into())
+        }
+    })?;
+    lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(Failure::Io)?;
+    Ok(lock)
+}
+
+fn owner(file: File) -> String {
+    let mut text = String::new();
+    let _ = file.take(20).read_to_string(&mut text);
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { text } else { "unknown".to_owned() }
+}
+
+fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = text.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn second_daemon_is_refused_with_the_first_ones_pid() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/run");
+        let _first = RunDir::open(&path).unwrap();
+
+        let second = RunDir::open(&path).unwrap_err().to_string();
+
+        assert!(second.contains(&format!("(process {})", std::process::id())), "{second}");
+        assert!(second.contains("--run-dir"), "{second}");
+    }
+
+    #[test]
+    fn lock_of_a_dead_daemon_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(RunDir::open(dir.path()).unwrap());
+
+        assert!(RunDir::open(dir.path()).is_ok());
+    }
+
+    #[test]
+    fn own_run_dir_keeps_its_own_maintenance_flag() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = RunDir::open(dir.path()).unwrap();
+
+        assert_eq!(run_dir.maintenance_flag(), dir.path().join("maintenance"));
+    }
+}

@@ -1,0 +1,441 @@
+//! The state of a node as people and programs see it: `gwha status`, ubus, LuCI and the tests.
+//!
+//! These types are a promise (the keys are never renamed), so they are apart from the types that the program
+//! works with. Ages are in seconds with a fraction. What never happened is absent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole state.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of the program.
+    pub version: String,
+    /// Host name.
+    pub node: String,
+    /// Of the daemon, in seconds.
+    pub uptime: f64,
+    /// `init`, `backup`, `master`, `fault`, or `mixed` if groups differ.
+    pub role: String,
+    /// Whether the node serves only if nobody else does.
+    pub maintenance: bool,
+    /// Age of the youngest role change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<f64>,
+    /// Why that happened, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Why, as a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause_code: Option<String>,
+    /// Summary.
+    pub health: Health,
+    /// What is behind the summary.
+    pub warnings: Vec<Warning>,
+    /// The configuration file.
+    pub config: ConfigState,
+    /// Sync groups.
+    pub groups: Vec<Group>,
+    /// Virtual routers.
+    pub instances: Vec<Instance>,
+    /// Checks.
+    pub tracks: Vec<Track>,
+    /// What the role asks of the system, and how it is.
+    pub actions: Vec<Action>,
+    /// The other node, as the peer channel knows it.
+    pub peer: Peer,
+    /// DHCP leases shared with the peer.
+    pub leases: Leases,
+    /// Files shared with the peer.
+    pub files: Vec<SharedFile>,
+}
+
+/// Summary of a node's state, for lights and exit codes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing to see.
+    Healthy,
+    /// There are warnings.
+    Degraded,
+    /// No master, or two, or this node serves although it is faulted.
+    #[default]
+    Critical,
+}
+
+impl Health {
+    /// The word used in status.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Health::Healthy => "healthy",
+            Health::Degraded => "degraded",
+            Health::Critical => "critical",
+        }
+    }
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warning {
+    /// A stable word.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// The configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConfigState {
+    /// `applied`: what the file said when it was read last is in force; `rejected`: what was in force before still is.
+    pub state: String,
+    /// Its path.
+    pub file: String,
+    /// Why it was rejected.
+    pub errors: Vec<String>,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+}
+
+/// A sync group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Group {
+    /// Section name.
+    pub name: String,
+    /// `init`, `backup`, `master` or `fault`.
+    pub role: String,
+    /// Age of the role.
+    pub since: f64,
+    /// Why the role was taken, in words.
+    pub cause: String,
+    /// Why, as a stable word.
+    pub cause_code: String,
+    /// Counts the role changes.
+    pub epoch: u32,
+    /// What the node says, or would say as master.
+    pub priority: u8,
+    /// What it would say if nothing were wrong; absent until it knows its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_priority: Option<u8>,
+    /// Whether a preferred router takes back.
+    pub preempt: bool,
+    /// Names of its instances.
+    pub instances: Vec<String>,
+    /// Names of its tracks.
+    pub tracks: Vec<String>,
+    /// Why this node is not master, or not fully healthy.
+    pub blocked_by: Vec<String>,
+    /// The master that this node follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master: Option<Master>,
+}
+
+/// The master that a standby follows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Master {
+    /// Where it was heard last.
+    pub address: String,
+    /// What it advertised last.
+    pub priority: u8,
+    /// Age of that advert.
+    pub last_heard: f64,
+}
+
+/// A virtual router.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Instance {
+    /// Section name.
+    pub name: String,
+    /// Its group.
+    pub group: String,
+    /// As the user named it.
+    pub interface: String,
+    /// The kernel device; absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// `ipv4` or `ipv6`.
+    pub family: String,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// Of VRRP: 2 or 3.
+    pub version: u8,
+    /// `unicast` or `multicast`.
+    pub mode: String,
+    /// The group's role, or `fault` while this instance itself can't be used.
+    pub state: String,
+    /// What is wrong with its link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Virtual addresses.
+    pub vips: Vec<String>,
+    /// Own address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The other routers.
+    pub peers: Vec<PeerRouter>,
+    /// Own interval.
+    pub advert_interval_ms: u32,
+    /// How long the master may be silent.
+    pub master_down_ms: u32,
+    /// Packets.
+    pub counters: Counters,
+}
+
+/// Another router, as heard on an instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PeerRouter {
+    /// Its address.
+    pub address: String,
+    /// Age of its last accepted advert. Standbys are silent by design.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_heard: Option<f64>,
+    /// What that said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
+    /// `alive`, `silent` or `misconfigured`.
+    pub state: String,
+    /// What contradicts this node's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<String>,
+}
+
+/// Packets of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Adverts sent.
+    pub sent: u32,
+    /// Adverts accepted.
+    pub received: u32,
+    /// Packets refused, by reason.
+    pub rejected: BTreeMap<String, u32>,
+}
+
+/// A check.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Track {
+    /// Section name.
+    pub name: String,
+    /// `ping`, `arp`, `tcp`, `link` or `script`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `up`, `down` or `unknown`.
+    pub state: String,
+    /// Who is asked.
+    pub targets: Vec<Target>,
+    /// Tests in a row that agree.
+    pub streak: u16,
+    /// How many would change the verdict.
+    pub needed: u16,
+    /// Age of the verdict.
+    pub since: f64,
+    /// What the verdict does now.
+    pub effect: String,
+}
+
+/// A target of a check.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Target {
+    /// Its address, or what is run.
+    pub target: String,
+    /// `up`, `down` or `unknown`.
+    pub state: String,
+    /// Time of the last answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+}
+
+/// Something that the role asks of the system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Action {
+    /// `address`, and later `interface`, `service`, ...
+    pub kind: String,
+    /// Which one.
+    pub name: String,
+    /// How it should be.
+    pub wanted: String,
+    /// How it is.
+    pub observed: String,
+    /// Why it is not as it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it is tried again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_in: Option<f64>,
+}
+
+/// The other node, as the peer channel knows it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Peer {
+    /// Host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Address of the channel's other end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether the channel stands.
+    pub connected: bool,
+    /// Age of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<f64>,
+    /// Its role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Of its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether both have the same configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_equal: Option<bool>,
+    /// Its wall clock minus ours in seconds; nothing depends on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_offset: Option<f64>,
+}
+
+/// DHCP leases shared with the peer. All absent while sync is not set up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Leases {
+    /// Leases here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+    /// Leases there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer_count: Option<u32>,
+    /// Changes on their way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u32>,
+    /// Age of the oldest of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<f64>,
+    /// Age of the last success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<f64>,
+    /// Why the last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// A file shared with the peer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SharedFile {
+    /// Its path.
+    pub path: String,
+    /// `in_sync`, `differs`, `pending` or `failed`.
+    pub state: String,
+    /// Age of the last success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<f64>,
+    /// Why the last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Happening {
+    /// How long ago, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age: Option<f64>,
+    /// When, in microseconds since boot; in the history file only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_us: Option<u64>,
+    /// `role`, `peer_found`, `peer_lost`, `track`, ...
+    pub event: String,
+    /// One line for people.
+    pub message: String,
+    /// The group whose role changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Its role before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its role from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Why, as a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause_code: Option<String>,
+    /// The group's count of role changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+}
+
+/// The answer to `history`: the youngest last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// What happened.
+    pub events: Vec<Happening>,
+}
+
+/// The answer to a command.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Outcome {
+    /// Whether it was carried out. If not, nothing has changed.
+    pub done: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// From the command to its effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+}
+
+/// The answer to `check` and `reload`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checked {
+    /// Whether the file can be used.
+    pub valid: bool,
+    /// The file.
+    pub file: String,
+    /// Why not.
+    pub errors: Vec<String>,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+}
+
+/// The answer to `leases`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LeaseList {
+    /// The leases that both routers share.
+    pub leases: Vec<Lease>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A DHCP lease.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lease {
+    /// The address that is lent.
+    pub address: String,
+    /// To whom: hardware address or DUID.
+    pub client: String,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// For how long yet, in seconds; absent: for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<f64>,
+}
