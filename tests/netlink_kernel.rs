@@ -1,12 +1,13 @@
 //! `gwha::netlink` against the running kernel.
 //!
-//! Each test runs in a network namespace of its own: it starts itself again under `unshare`. Without root that takes
-//! a kernel which allows user namespaces.
+//! What the address rules of gwha rest on stands here as facts about the kernel.
 
 #![allow(clippy::wildcard_enum_match_arm)]
 
+#[macro_use]
+mod namespace;
+
 use std::os::fd::AsFd;
-use std::process::Command;
 
 use gwha::netlink::{
     Address, AddressFlags, Error, Event, Existing, Family, Groups, IfIndex, IfName, Label, Lifetimes, Link,
@@ -16,46 +17,11 @@ use gwha::netlink::{
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
+use namespace::ip;
+
 /// The mark of the test, and that of a stranger.
 const OURS: Protocol = Protocol(103);
 const STRANGER: Protocol = Protocol(104);
-
-/// Runs `body` in a new network namespace. `name` is the path of the calling test.
-fn in_namespace(name: &str, body: fn()) {
-    const INSIDE: &str = "GWHA_TEST_NAMESPACE";
-    if std::env::var_os(INSIDE).is_some() {
-        return body();
-    }
-    let own_rights = if nix::unistd::geteuid().is_root() { "-n" } else { "-rn" };
-    let output = Command::new("unshare")
-        .args([own_rights, "--"])
-        .arg(std::env::current_exe().expect("the test knows its own file"))
-        .args(["--exact", name, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("`unshare` is missing; install it with: apt-get install util-linux");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} failed inside its namespace:\n{told}");
-}
-
-/// Declares tests that run in a namespace of their own.
-macro_rules! namespace_tests {
-    ($($name:ident => $body:block)*) => {
-        $(#[test]
-        fn $name() {
-            in_namespace(stringify!($name), || $body);
-        })*
-    };
-}
-
-fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .expect("`ip` is missing; install it with: apt-get install iproute2");
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn requests() -> Socket {
     Socket::open(Groups::NONE).expect("a socket")

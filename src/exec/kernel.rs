@@ -108,10 +108,24 @@ impl Kernel {
         let mut attempts = 0;
         loop {
             attempts += 1;
+            self.forget_notifications();
             let (mirror, consistency) = self.dump().inspect_err(|_| self.reopen())?;
             if consistency == Consistency::Whole || attempts == DUMPS_MAX {
                 self.mirror = mirror;
                 return Ok(consistency);
+            }
+        }
+    }
+
+    /// Reads what is waiting and drops it, because a dump follows.
+    ///
+    /// After an overrun the kernel drops what is new, and what waits is old: taken in after the dump it would undo
+    /// it, and nothing would ever put that right.
+    fn forget_notifications(&mut self) {
+        for _ in 0..DISCARDS_MAX {
+            match self.monitor.notifications(DATAGRAMS_MAX, &mut |_| {}) {
+                Ok(Received::All) | Err(Error::Socket(_)) => return,
+                Ok(Received::More) | Err(_) => {}
             }
         }
     }
@@ -272,6 +286,9 @@ enum Consistency {
 
 /// Notifications that are read in one turn; the rest is read in the next one.
 const DATAGRAMS_MAX: usize = 256;
+
+/// Times [`DATAGRAMS_MAX`] notifications that are dropped before a dump: ten times what the socket can hold.
+const DISCARDS_MAX: usize = 32;
 
 /// Attempts at a dump that no change interrupts.
 const DUMPS_MAX: u32 = 3;
