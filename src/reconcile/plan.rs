@@ -181,7 +181,7 @@ fn goals(desired: &Desired, observed: &Observed) -> Vec<Placed> {
         .collect();
     // The widest network first, as it makes the narrower ones reachable too. Of several virtual addresses of one
     // network the one that has done so goes on doing it.
-    present.sort_by_key(|entry| {
+    present.sort_by_cached_key(|entry| {
         let written = entry.placed(entry.written());
         (written.prefix.length(), !observed.ours().any(|ours| ours == written))
     });
@@ -210,11 +210,18 @@ impl WantedAddress {
         }
     }
 
-    /// The prefix as it is written. Without a length the network is the device's, which makes itself
-    /// reachable, so that a host address is all that is needed.
+    /// The prefix as it is written.
+    ///
+    /// A host address is all that is needed without a length, which means the device's own network, and for IPv6
+    /// link-local addresses, whose network is reachable on every device (the kernel tells of the router's
+    /// own only a second or two after the device is up, when it is proven to be unique).
     fn written(&self) -> Prefix {
-        let length = self.length.unwrap_or(u8::MAX);
-        Prefix::new(self.address, length).unwrap_or(Prefix::host(self.address))
+        let is_link_local = match self.address {
+            IpAddr::V4(_) => false,
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        };
+        let length = self.length.filter(|_| !is_link_local);
+        length.and_then(|length| Prefix::new(self.address, length)).unwrap_or(Prefix::host(self.address))
     }
 
     fn placed(&self, prefix: Prefix) -> Placed {

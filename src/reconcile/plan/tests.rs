@@ -120,8 +120,13 @@ mod the_length {
             let steps = steps(&[want("192.0.2.1/24", Present)], &[strangers(own)]);
             assert_eq!(steps, [add("192.0.2.1/32")], "{own}");
         }
-        let steps = steps(&[want("fe80::1/64", Present)], &[strangers("fe80::a:b/64")]);
-        assert_eq!(steps, [add("fe80::1/128")]);
+        let steps = steps(&[want("2001:db8::1/64", Present)], &[strangers("2001:db8::a:b/64")]);
+        assert_eq!(steps, [add("2001:db8::1/128")]);
+    }
+
+    #[test]
+    fn is_a_hosts_for_an_ipv6_link_local_address() {
+        assert_eq!(steps(&[want("fe80::1/64", Present)], &[]), [add("fe80::1/128")]);
     }
 
     #[test]
