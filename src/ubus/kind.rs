@@ -68,7 +68,7 @@ numbered! {
 }
 
 numbered! {
-    /// How a request ended. The number is also the exit code of the `ubus` command.
+    /// How a request ended.
     Status: u32,
     /// A number of the method's own.
     Other;

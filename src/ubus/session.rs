@@ -278,7 +278,10 @@ pub const CALL_US: u64 = 60_000_000;
 
 /// Calls of our methods that can wait for their answers at a time; more are refused with
 /// [`Status::NoMemory`](super::Status::NoMemory).
-pub const CALLS_MAX: usize = 64;
+pub const CALLS_MAX: usize = 128;
+
+/// How many of them one caller can have, so that a caller that floods shuts out nobody else.
+pub const CALLS_OF_ONE_MAX: usize = 16;
 
 /// How much may wait to be sent, in bytes: the largest answer, and as much again.
 const OUTBOX_MAX: usize = 2 * super::blob::MAX_MESSAGE + 1024;

@@ -6,7 +6,7 @@ use super::super::message::{Attributes, Builder, Header};
 use super::super::{Data, Error, Kind, Status};
 use super::event::{Call, CallError, CallId, Event, Key, Subscribers};
 use super::registry::{OBJECT_ADDED, Role};
-use super::{CALL_US, CALLS_MAX, PendingCall, Session};
+use super::{CALL_US, CALLS_MAX, CALLS_OF_ONE_MAX, PendingCall, Session};
 
 /// What our callers and subscribers get.
 impl Session {
@@ -110,7 +110,8 @@ impl Session {
     ) {
         self.last_call = self.last_call.wrapping_add(1);
         let id = CallId(self.last_call);
-        let busy = self.calls.len() >= CALLS_MAX;
+        let of_caller = self.calls.values().filter(|call| call.caller == header.peer).count();
+        let busy = self.calls.len() >= CALLS_MAX || of_caller >= CALLS_OF_ONE_MAX;
         let deadline = now.saturating_add(CALL_US);
         self.calls.insert(id, PendingCall { seq: header.seq, caller: header.peer, object, deadline });
         match method {

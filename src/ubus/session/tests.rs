@@ -260,15 +260,25 @@ fn a_call_that_nobody_answers_times_out() {
 }
 
 #[test]
-fn too_many_open_calls_are_refused() {
+fn too_many_open_calls_of_one_caller_are_refused_and_no_others() {
     let (mut bench, _) = Bench::with_object();
+    let call = |caller, seq| Builder::new(Kind::Invoke, seq, caller).object(7001).method("status");
     for seq in 0..100 {
-        bench.give(call_of("status", Table::default(), seq));
+        bench.give(call(1, seq));
     }
     let refused = bench.sent();
-    assert_eq!(bench.events().len(), CALLS_MAX);
-    assert_eq!(refused.len(), 100 - CALLS_MAX);
+    assert_eq!(bench.events().len(), CALLS_OF_ONE_MAX);
+    assert_eq!(refused.len(), 100 - CALLS_OF_ONE_MAX);
     assert!(refused.iter().all(|answer| answer.status == Some(Status::NoMemory)));
+
+    bench.give(call(2, 1));
+    assert_eq!((bench.events().len(), bench.sent().len()), (1, 0));
+
+    for caller in 3..100 {
+        bench.give(call(caller, 1));
+        bench.give(call(caller, 2));
+    }
+    assert_eq!(bench.events().len(), CALLS_MAX - CALLS_OF_ONE_MAX - 1);
 }
 
 #[test]
