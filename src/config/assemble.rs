@@ -6,7 +6,7 @@ use log::LevelFilter;
 
 use super::conflict::Conflict;
 use super::drafts::{Drafts, GroupDraft};
-use super::finding::Findings;
+use super::finding::{At, Findings};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
 use super::model::{
@@ -110,8 +110,9 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
 
     let (enabled, log_level) = main?;
     if enabled && drafts.instances.is_empty() {
-        let at = drafts.mains.first()?.at.clone();
-        findings.warn(at, Conflict::NothingToDo);
+        // An error, since a file that was cut off looks like this and must not end what is running.
+        let at = drafts.mains.first().map_or_else(|| At::section(1, "".into()), |main| main.at.clone());
+        findings.error(at, Conflict::NothingToDo);
     }
     Some(Config {
         enabled,

@@ -142,7 +142,7 @@ impl fmt::Display for Conflict {
             Conflict::SyncRouterCount { count, instance, other_count } =>
                 write!(f, "{count} routers, but instance '{instance}' has {other_count}; must be the same routers in the same order"),
             Conflict::SyncWithoutPeers => f.write_str("must be an instance with 'list router' or 'list peer'"),
-            Conflict::NothingToDo => f.write_str("enabled, but there is no 'config instance'"),
+            Conflict::NothingToDo => f.write_str("there is no 'config instance'; must have one, or 'config gwha' with 'option enabled 0'"),
         }
     }
 }

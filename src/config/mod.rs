@@ -11,6 +11,7 @@
 
 mod assemble;
 mod conflict;
+mod diff;
 mod drafts;
 mod finding;
 mod group;
@@ -31,6 +32,10 @@ mod track;
 mod unique;
 
 pub use conflict::Conflict;
+pub use diff::{Diff, Fate, Identity, diff, identity};
 pub use finding::{At, Finding, Rejected};
 pub use load::{Loaded, load};
 pub use problem::Problem;
+
+#[cfg(test)]
+mod tests;

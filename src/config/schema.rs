@@ -291,7 +291,7 @@ keys! {
     ACCEPT_OLD_CHECKSUM: Switch = One, "accept_old_checksum", Switch, Some("0");
     /// Least TTL or hop limit of adverts that are accepted; 255 means from this link only
     TTL_MIN: Integer = One, "ttl_min", Integer { min: 1, max: 255, unit: "" }, Some("255");
-    /// When addresses are announced after a takeover, in ms, ascending
+    /// When addresses are announced after a takeover, in ms, ascending (0 20 100 500 1000 2000 5000 if not given)
     ANNOUNCE: Integer = Many(BURSTS_MAX), "announce", Integer { min: 0, max: 60_000, unit: " ms" }, None;
     /// How often a master announces its addresses again, in s; 0 is never
     ANNOUNCE_REFRESH: Integer = One, "announce_refresh", Integer { min: 0, max: 3600, unit: " s" }, Some("60");
