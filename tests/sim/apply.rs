@@ -188,6 +188,7 @@ impl Truth {
             shaken: 0,
             disturbed: 0,
             disturbed_otherwise: 0,
+            carrier_changed: 0,
             forged: 0,
             forging: None,
             healed: None,
@@ -253,6 +254,9 @@ impl Truth {
         }
         if matches!(fault, Fault::Path { .. } | Fault::Loss(..) | Fault::Clog(..) | Fault::SendErrors(..)) {
             self.network_bad = now;
+        }
+        if matches!(fault, Fault::Carrier(..) | Fault::CarrierForAll(_)) {
+            self.carrier_changed = now;
         }
         let boots = matches!(fault, Fault::Start(_) | Fault::Link(_, _, LinkCondition::Up));
         self.only_boots &= boots || fault.reach() == Reach::Nobody;

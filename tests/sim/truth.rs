@@ -25,6 +25,8 @@ pub struct Truth {
     pub disturbed: Micros,
     /// The same, but for a carrier lost or back for everybody at once, and forged packets.
     pub disturbed_otherwise: Micros,
+    /// When the carrier router changed its mind about anybody last.
+    pub carrier_changed: Micros,
     /// When somebody sent in another's name last, and since when he does.
     pub forged: Micros,
     pub forging: Option<Micros>,

@@ -105,7 +105,9 @@ impl Property for CarrierDeadForAll {
         let answers = truth.running().any(|node| node.carrier);
         let sound = |node: &NodeTruth| node.links.iter().all(|up| *up) && node.addresses_failed.is_none();
         let healthy = truth.running().all(sound);
-        if self.was == Some(true) && !answers && !truth.bounds.master_only && healthy {
+        // What an operator moved away may come back once the holder was lowered.
+        let applies = !truth.bounds.master_only && truth.switches == 0;
+        if self.was == Some(true) && !answers && applies && healthy {
             self.armed = self.armed.filter(|calm| calm.lasts(truth)).or(Calm::settled(truth));
         }
         self.was = Some(answers);
@@ -126,11 +128,11 @@ impl Property for ForgeryMovesNothing {
     }
 
     fn look(&mut self, truth: &Truth, change: Change) -> Result<(), String> {
-        if self.was.is_none() && truth.forging.is_some() && truth.nodes.iter().all(|node| node.carrier) {
+        let carriers = truth.now.saturating_sub(truth.carrier_changed) > truth.bounds.settle;
+        if self.was.is_none() && truth.forging.is_some() {
             self.armed = Calm::settled(truth);
         }
         self.was = truth.forging;
-        let carriers = truth.nodes.iter().all(|node| node.carrier);
         self.armed = self.armed.filter(|calm| calm.lasts(truth) && carriers && truth.forging.is_some());
         match (change, self.armed) {
             (Change::Role { node, from, to }, Some(_)) if moves(from, to) => {

@@ -28,7 +28,8 @@ impl Property for LoneNodeServes {
                 && node.can_serve()
                 && node.role != Role::Master
                 && is_alone(truth, node);
-            let held = watch.look(truth.now, idle.then_some(0), limit);
+            // A link that comes up is waited for, and so is a stall's end.
+            let held = watch.look(truth.now, idle.then_some(node.touched), limit);
             held.map_err(|held| format!("node {} is alone and does not serve for {}", node.place, ms(held)))?;
         }
         Ok(())
@@ -103,7 +104,8 @@ impl Property for MasterOfDeadBackupStays {
         // Who wakes from a stall concedes to whom it finds in its sockets, and he may be dead meanwhile.
         let untouched = truth.now - node.touched > DEAD;
         let could_go_on = node.kind == Kind::Gwha && node.can_serve() && untouched;
-        if others_dead && could_go_on && !node.stopping && truth.forging.is_none() {
+        let clean = truth.forging.is_none() && truth.now.saturating_sub(truth.network_bad) > DEAD;
+        if others_dead && could_go_on && !node.stopping && clean {
             return Err(format!("node {} becomes {to} although nobody else lives", node.place));
         }
         Ok(())
