@@ -6,7 +6,7 @@ use log::LevelFilter;
 
 use super::conflict::Conflict;
 use super::drafts::{Drafts, GroupDraft};
-use super::finding::{At, Findings};
+use super::finding::{Findings, Spot};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
 use super::model::{
@@ -111,7 +111,8 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     let (enabled, log_level) = main?;
     if enabled && drafts.instances.is_empty() {
         // An error, since a file that was cut off looks like this and must not end what is running.
-        let at = drafts.mains.first().map_or_else(|| At::section(1, "".into()), |main| main.at.clone());
+        let at =
+            drafts.mains.first().map_or_else(|| Spot::section(1, "".into()).into(), |main| main.at.clone());
         findings.error(at, Conflict::NothingToDo);
     }
     Some(Config {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use log::LevelFilter;
 
 use super::conflict::Conflict;
-use super::finding::{At, Findings};
+use super::finding::{At, Findings, Spot};
 use super::instance::{InstanceDraft, section_name};
 use super::problem::Problem;
 use super::reader::{Given, Reader};
@@ -111,11 +111,14 @@ impl Drafts {
         let label = label(section, index);
         let Some(schema) = schema::section_type(&section.kind) else {
             let suggestion = nearest(&section.kind, SECTIONS.iter().map(|known| known.name));
-            findings.warn(At::section(section.line, label), Problem::UnknownSection { suggestion });
+            findings.warn(Spot::section(section.line, label).into(), Problem::UnknownSection { suggestion });
             return;
         };
         if index >= schema.max {
-            findings.error(At::section(section.line, label), Conflict::TooManySections { max: schema.max });
+            findings.error(
+                Spot::section(section.line, label).into(),
+                Conflict::TooManySections { max: schema.max },
+            );
             return;
         }
         let reader = Reader::new(section, label, schema, findings);

@@ -1,6 +1,7 @@
 //! What is found wrong with a configuration: where, and what would be right.
 
 use core::fmt;
+use core::ops::Deref;
 use std::sync::Arc;
 
 use super::limits::FINDINGS_MAX;
@@ -19,9 +20,13 @@ pub struct Finding {
     pub problem: Problem,
 }
 
-/// What a finding is about.
+/// What a finding is about; cheap to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct At {
+pub struct At(Arc<Spot>);
+
+/// See [`At`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
     /// Line in the file, from 1.
     pub line: u32,
     /// Column, from 1, where only the text of the file is known to be wrong.
@@ -29,15 +34,41 @@ pub struct At {
     /// Type and name of the section; empty if it is not known.
     pub section: Arc<str>,
     /// The option, as it is written, such as `list vip`.
-    pub option: Option<Arc<str>>,
+    pub option: Option<String>,
     /// The value, if it may be shown.
-    pub value: Option<Arc<str>>,
+    pub value: Option<String>,
+}
+
+impl Spot {
+    /// A section as a whole.
+    pub fn section(line: u32, section: Arc<str>) -> Spot {
+        Spot { line, column: None, section, option: None, value: None }
+    }
+}
+
+impl From<Spot> for At {
+    fn from(spot: Spot) -> At {
+        At(Arc::new(spot))
+    }
+}
+
+impl Deref for At {
+    type Target = Spot;
+
+    fn deref(&self) -> &Spot {
+        &self.0
+    }
 }
 
 impl At {
-    /// A section as a whole.
-    pub fn section(line: u32, section: Arc<str>) -> At {
-        At { line, column: None, section, option: None, value: None }
+    /// The option without its value, for what is wrong with a list as a whole.
+    pub fn without_value(&self) -> At {
+        Spot { value: None, ..Spot::clone(self) }.into()
+    }
+
+    /// Another option of the same section, which is not there.
+    pub fn option(&self, written: String) -> At {
+        Spot { option: Some(written), ..Spot::section(self.line, self.section.clone()) }.into()
     }
 }
 
@@ -120,12 +151,9 @@ impl Findings {
     }
 
     /// The configuration with the warnings, or the rejection if there is an error.
-    pub fn finish(mut self, config: Option<Config>) -> Result<(Config, Vec<Finding>), Rejected> {
+    pub fn finish(self, config: Option<Config>) -> Result<(Config, Vec<Finding>), Rejected> {
         match config {
-            Some(config) if self.errors.is_empty() => {
-                by_line(&mut self.warnings);
-                Ok((config, self.warnings))
-            }
+            Some(config) if self.errors.is_empty() => Ok((config, self.warnings)),
             Some(_) | None => Err(self.reject()),
         }
     }
@@ -133,19 +161,14 @@ impl Findings {
     /// The rejection of the file.
     pub fn reject(mut self) -> Rejected {
         if self.errors.is_empty() {
-            self.error(At::section(1, "".into()), Problem::Unexplained);
+            self.error(Spot::section(1, "".into()).into(), Problem::Unexplained);
         }
-        by_line(&mut self.errors);
-        by_line(&mut self.warnings);
         Rejected { errors: self.errors, warnings: self.warnings, omitted: self.omitted }
     }
 }
 
-fn by_line(findings: &mut [Finding]) {
-    findings.sort_by_key(|finding| (finding.at.line, finding.at.column));
-}
-
-/// The same section is looked at once for each router that it may be for: what was said is not repeated.
+/// Adds in the order of the file. The same section is looked at once for each router that it may be
+/// for: what was said is not repeated.
 fn push(list: &mut Vec<Finding>, omitted: &mut usize, finding: Finding) {
     if list.contains(&finding) {
         return;
@@ -154,5 +177,7 @@ fn push(list: &mut Vec<Finding>, omitted: &mut usize, finding: Finding) {
         *omitted = omitted.saturating_add(1);
         return;
     }
-    list.push(finding);
+    let place = |finding: &Finding| (finding.at.line, finding.at.column);
+    let index = list.partition_point(|earlier| place(earlier) <= place(&finding));
+    list.insert(index, finding);
 }

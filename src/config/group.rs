@@ -31,18 +31,19 @@ pub struct Plan<'a> {
 pub fn plans<'a>(selection: &Selection<'a>, findings: &mut Findings) -> Vec<Plan<'a>> {
     let mut plans: Vec<Plan<'a>> = Vec::new();
     for group in &selection.groups {
-        let mut members = Vec::new();
+        let mut wanted = Vec::new();
         for name in &group.instances {
             let Some(index) = selection.instance(name, findings) else { continue };
             match plans.iter().find(|plan| plan.members.contains(&index)) {
                 Some(plan) => {
                     findings.error(name.at.clone(), Conflict::InTwoGroups { other: plan.name.to_owned() });
                 }
-                None => members.push(index),
+                None => wanted.push(index),
             }
         }
         // In the order of the file: adverts leave in this order.
-        members.sort_unstable();
+        let members: Vec<usize> =
+            (0..selection.instances.len()).filter(|index| wanted.contains(index)).collect();
         if !members.is_empty() {
             plans.push(Plan { name: &group.name, at: &group.at, members, role: &group.role });
         }
@@ -107,7 +108,7 @@ impl<'a> Plan<'a> {
             if here.len() != there.len() {
                 let (count, other_count) = (here.len(), there.len());
                 let at = here.first().map_or(&member.at, |router| &router.at);
-                let at = At { value: None, ..at.clone() };
+                let at = at.without_value();
                 findings.error(at, Conflict::RouterCounts { count, other: other(), other_count });
                 continue;
             }
@@ -228,14 +229,11 @@ fn check_places(here: &[Given<IpAddr>], there: &[Given<IpAddr>], other: &str, fi
     }
     let hosts =
         |list: &[Given<IpAddr>]| -> Vec<u64> { list.iter().map(|given| host_part(given.value)).collect() };
-    let sorted = |mut hosts: Vec<u64>| {
-        hosts.sort_unstable();
-        hosts
-    };
+    let permuted = hosts(here).iter().all(|host| hosts(there).contains(host));
     let (Some(a), Some(b)) = (here.first(), there.first()) else { return };
     let comparable = family(a.value) == family(b.value);
-    if comparable && hosts(here) != hosts(there) && sorted(hosts(here)) == sorted(hosts(there)) {
-        let at = At { value: None, ..a.at.clone() };
+    if comparable && hosts(here) != hosts(there) && permuted {
+        let at = a.at.without_value();
         findings.warn(at, Conflict::RouterOrder { other: other.to_owned() });
     }
 }

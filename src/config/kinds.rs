@@ -8,7 +8,7 @@ use super::model::{Vip, Weight};
 use super::problem::Secs;
 
 /// A kind of value.
-pub trait Kind {
+pub trait Kind: Sync {
     /// What it is turned into.
     type Value;
 
@@ -83,21 +83,6 @@ impl Kind for Integer {
     }
 }
 
-/// Milliseconds between adverts, in any version.
-pub struct AdvertInterval;
-
-impl Kind for AdvertInterval {
-    type Value = u32;
-
-    fn parse(&self, text: &str) -> Option<u32> {
-        digits(text)?.parse().ok().filter(|ms| (10..=255_000).contains(ms))
-    }
-
-    fn allowed(&self) -> String {
-        "10..40950 ms in steps of 10 (version 2: 1000..255000 ms in steps of 1000)".into()
-    }
-}
-
 /// A time in seconds, with up to three places after the point.
 pub struct Seconds {
     /// Least, in milliseconds.
@@ -132,7 +117,7 @@ pub struct Choice<T: 'static>(
     pub &'static [(&'static str, T)],
 );
 
-impl<T: Copy> Kind for Choice<T> {
+impl<T: Copy + Sync> Kind for Choice<T> {
     type Value = T;
 
     fn parse(&self, text: &str) -> Option<T> {
@@ -175,7 +160,9 @@ impl Kind for VirtualAddress {
         let address = words.next()?;
         let label = match (words.next(), words.next(), words.next()) {
             (None, ..) => None,
-            (Some("label"), Some(label), None) if label.len() <= 15 => Some(link_name(label)?),
+            (Some("label"), Some(label), None) if label.len() <= 15 && is_link_name(label) => {
+                Some(label.to_owned())
+            }
             _ => return None,
         };
         let (address, prefix) = match address.split_once('/') {
@@ -195,103 +182,75 @@ impl Kind for VirtualAddress {
     }
 }
 
-/// A logical interface of `/etc/config/network`.
-pub struct Interface;
+/// A name, path or command: text that is kept as it is.
+///
+/// One type for all of them, told apart by a function: each kind of its own would repeat the code that
+/// reads options, and flash is scarce.
+pub struct Word {
+    /// Whether a text is one.
+    fits: fn(&str) -> bool,
+    /// What is allowed.
+    allowed: &'static str,
+    /// Whether it may be shown.
+    visibility: Visibility,
+}
 
-impl Kind for Interface {
-    type Value = String;
+impl Word {
+    /// A logical interface of `/etc/config/network`.
+    pub const NETWORK: Word = Word::new(
+        |text| text.len() <= 31 && is_link_name(text),
+        "the name of a network in /etc/config/network (up to 31 characters, no blanks, no '/')",
+    );
+    /// A kernel device: IFNAMSIZ is 16 with the NUL; a colon is only for labels.
+    pub const DEVICE: Word = Word::new(
+        |text| text.len() <= 15 && !text.contains(':') && is_link_name(text),
+        "the name of a device (up to 15 characters, no blanks, no '/' and ':')",
+    );
+    /// The name of an instance.
+    pub const INSTANCE: Word = Word::new(is_printable, "the name of a section 'config instance'");
+    /// The name of a track.
+    pub const TRACK: Word = Word::new(is_printable, "the name of a section 'config track'");
+    /// An absolute path without `..`.
+    pub const PATH: Word = Word::new(
+        |text| {
+            text.starts_with('/')
+                && text.split('/').all(|part| part != ".." && part != ".")
+                && is_printable(text)
+        },
+        "an absolute path without '.' and '..'",
+    );
+    /// A service: the name of a script in `/etc/init.d`.
+    pub const SERVICE: Word =
+        Word::new(is_service, "the name of a service in /etc/init.d (letters, digits, '_', '-', '.')");
+    /// `CONFIG.SECTION` or `CONFIG.SECTION.OPTION`, as the command `uci` writes it.
+    pub const UCI_PATH: Word =
+        Word::new(is_uci_path, "CONFIG.SECTION or CONFIG.SECTION.OPTION, such as 'network.lan.ipaddr'");
+    /// Whom a track asks; what it must be depends on the track's type.
+    pub const TARGET: Word = Word::new(is_printable, "an address, for 'tcp' ADDRESS:PORT");
+    /// What a shell runs.
+    pub const COMMAND: Word = Word::new(is_printable, "a command in one line");
+    /// A password; never shown.
+    pub const PASSWORD: Word =
+        Word { visibility: Visibility::Hidden, ..Word::new(is_printable, "text of up to 8 bytes") };
 
-    fn parse(&self, text: &str) -> Option<String> {
-        (text.len() <= 31).then(|| link_name(text)).flatten()
-    }
-
-    fn allowed(&self) -> String {
-        "the name of a network in /etc/config/network (up to 31 characters, no blanks, no '/')".into()
+    const fn new(fits: fn(&str) -> bool, allowed: &'static str) -> Word {
+        Word { fits, allowed, visibility: Visibility::Shown }
     }
 }
 
-/// A kernel device.
-pub struct Device;
-
-impl Kind for Device {
+impl Kind for Word {
     type Value = String;
 
     fn parse(&self, text: &str) -> Option<String> {
-        // IFNAMSIZ is 16 with the NUL; a colon is only for labels.
-        (text.len() <= 15 && !text.contains(':')).then(|| link_name(text)).flatten()
+        (self.fits)(text).then(|| text.to_owned())
     }
 
     fn allowed(&self) -> String {
-        "the name of a device (up to 15 characters, no blanks, no '/' and ':')".into()
-    }
-}
-
-/// The name of a section of this file.
-pub struct Reference(
-    /// Its type.
-    pub &'static str,
-);
-
-impl Kind for Reference {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        printable(text)
+        self.allowed.into()
     }
 
-    fn allowed(&self) -> String {
-        format!("the name of a section 'config {}'", self.0)
-    }
-}
-
-/// An absolute path without `..`.
-pub struct Path;
-
-impl Kind for Path {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        let plain = text.starts_with('/') && text.split('/').all(|part| part != ".." && part != ".");
-        if plain { printable(text) } else { None }
-    }
-
-    fn allowed(&self) -> String {
-        "an absolute path without '.' and '..'".into()
-    }
-}
-
-/// A service: the name of a script in `/etc/init.d`.
-pub struct Service;
-
-impl Kind for Service {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+@".contains(&byte);
-        let plain = text.len() <= 64 && text.bytes().all(fits) && !text.starts_with(['.', '-']);
-        if plain { printable(text) } else { None }
-    }
-
-    fn allowed(&self) -> String {
-        "the name of a service in /etc/init.d (letters, digits, '_', '-', '.')".into()
-    }
-}
-
-/// `CONFIG.SECTION` or `CONFIG.SECTION.OPTION`, as the command `uci` writes it.
-pub struct UciPath;
-
-impl Kind for UciPath {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        let parts = text.split('.').collect::<Vec<_>>();
-        let plain = matches!(parts.len(), 2 | 3) && parts.iter().all(|part| !part.is_empty());
-        let fits = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-        if plain && fits { printable(text) } else { None }
-    }
-
-    fn allowed(&self) -> String {
-        "CONFIG.SECTION or CONFIG.SECTION.OPTION, such as 'network.lan.ipaddr'".into()
+    fn visibility(&self) -> Visibility {
+        self.visibility
     }
 }
 
@@ -318,57 +277,32 @@ impl Kind for TrackWeight {
     }
 }
 
-/// A password; never shown.
-pub struct Password;
-
-impl Kind for Password {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        printable(text)
-    }
-
-    fn allowed(&self) -> String {
-        "text of up to 8 bytes".into()
-    }
-
-    fn visibility(&self) -> Visibility {
-        Visibility::Hidden
-    }
-}
-
-/// Any line of text.
-pub struct Text(
-    /// What it is, with its article.
-    pub &'static str,
-);
-
-impl Kind for Text {
-    type Value = String;
-
-    fn parse(&self, text: &str) -> Option<String> {
-        printable(text)
-    }
-
-    fn allowed(&self) -> String {
-        self.0.into()
-    }
-}
-
 /// `text` if it is nothing but digits: Rust's own parsers also take a sign.
 fn digits(text: &str) -> Option<&str> {
     (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 
-fn printable(text: &str) -> Option<String> {
-    let fits = !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control);
-    fits.then(|| text.to_owned())
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
 /// What the kernel takes as the name of a device (`dev_valid_name`) or as a label.
-fn link_name(text: &str) -> Option<String> {
-    let fits = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/'\"".contains(&byte));
-    if fits && text != "." && text != ".." { printable(text) } else { None }
+fn is_link_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_graphic() && !b"/'\"".contains(&byte);
+    !text.is_empty() && text.bytes().all(fits) && text != "." && text != ".."
+}
+
+fn is_service(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+@".contains(&byte);
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(fits) && !text.starts_with(['.', '-'])
+}
+
+fn is_uci_path(text: &str) -> bool {
+    let parts = text.split('.');
+    let fits = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    matches!(parts.clone().count(), 2 | 3)
+        && parts.clone().all(|part| !part.is_empty())
+        && text.bytes().all(fits)
 }
 
 fn is_host(address: IpAddr) -> bool {

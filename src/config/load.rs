@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::assemble::{Node, assemble};
 use super::drafts::Drafts;
-use super::finding::{At, Finding, Findings, Rejected};
+use super::finding::{Finding, Findings, Rejected, Spot};
 use super::limits::ROUTERS_MAX;
 use super::model::Config;
 use super::problem::Problem;
@@ -72,9 +72,9 @@ fn reject(broken: &uci::Broken, file: &str) -> Rejected {
     Drafts::read(&broken.tree, &mut findings);
     findings.keep_values();
     for error in &broken.errors {
-        let mut at = At::section(error.at.line, "".into());
-        at.column = Some(error.at.column);
-        findings.error(at, Problem::Syntax(error.clone()));
+        let column = Some(error.at.column);
+        let spot = Spot { column, ..Spot::section(error.at.line, "".into()) };
+        findings.error(spot.into(), Problem::Syntax(error.clone()));
     }
     findings.reject()
 }

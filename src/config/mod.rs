@@ -16,6 +16,7 @@ mod drafts;
 mod finding;
 mod group;
 mod instance;
+mod key;
 pub mod kinds;
 pub mod limits;
 mod load;
@@ -33,7 +34,7 @@ mod unique;
 
 pub use conflict::Conflict;
 pub use diff::{Diff, Fate, Identity, diff, identity};
-pub use finding::{At, Finding, Rejected};
+pub use finding::{At, Finding, Rejected, Spot};
 pub use load::{Loaded, load};
 pub use problem::Problem;
 

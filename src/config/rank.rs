@@ -21,9 +21,8 @@ pub fn base(plan: &Plan<'_>, selection: &Selection<'_>, findings: &mut Findings)
         _ if !known || !alike => None,
         PriorityDraft::Wrong => None,
         PriorityDraft::Default if listed == 0 => {
-            let option = Some(format!("option {}", PRIORITY.name).into());
-            let problem = Problem::Missing { doc: PRIORITY.doc, allowed: PRIORITY.kind.allowed() };
-            findings.error(At { option, ..plan.at.clone() }, problem);
+            let at = plan.at.option(format!("option {}", PRIORITY.info.name));
+            findings.error(at, Problem::Missing { doc: PRIORITY.info.doc, allowed: PRIORITY.kind.allowed() });
             None
         }
         PriorityDraft::Default => Some(Base::ByPlace(by_place(listed))),
@@ -86,12 +85,12 @@ fn own_with_routers(own: &Given<u8>, findings: &mut Findings) -> Option<Base> {
 fn one_for_each(each: &[Given<u8>], routers: usize, findings: &mut Findings) -> Option<Base> {
     let first = each.first()?;
     if routers == 0 {
-        findings.error(At { value: None, ..first.at.clone() }, Conflict::PriorityWithoutRouters);
+        findings.error(first.at.without_value(), Conflict::PriorityWithoutRouters);
         return None;
     }
     if each.len() != routers {
         let problem = Conflict::PriorityCount { count: each.len(), routers };
-        findings.error(At { value: None, ..first.at.clone() }, problem);
+        findings.error(first.at.without_value(), problem);
         return None;
     }
     let mut fits = true;

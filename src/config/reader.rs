@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::finding::{At, Findings};
+use super::finding::{At, Findings, Spot};
 use super::kinds::{Kind, Visibility};
 use super::problem::Problem;
 use super::schema::{Described, Key, SECTIONS, SectionType, Shape};
 use super::suggest::nearest;
-use crate::uci::{Item, Section, Value};
+use crate::uci::{Entry, Item, Section, Value};
 
 /// A value with its place, for what is found out about it later.
 #[derive(Debug, Clone)]
@@ -37,15 +37,14 @@ impl<'a> Reader<'a> {
         let reader = Reader { section, label, findings };
         for entry in section.options.iter().filter(|entry| schema.option(&entry.name).is_none()) {
             // The value is not shown: it may be a password under a misspelt name.
-            let at = At { value: None, ..reader.at_value(&entry.name, &entry.value) };
-            reader.findings.warn(at, unknown_option(schema, &entry.name));
+            reader.findings.warn(reader.at_option(entry), unknown_option(schema, &entry.name));
         }
         reader
     }
 
     /// The section as a whole.
     pub fn head(&self) -> At {
-        At::section(self.section.line, self.label.clone())
+        Spot::section(self.section.line, self.label.clone()).into()
     }
 
     /// The section's type.
@@ -59,56 +58,47 @@ impl<'a> Reader<'a> {
     }
 
     /// Where an option is written; `None` if it is not there.
-    pub fn place<K>(&self, key: &Key<K>) -> Option<At> {
-        let value = self.section.get(key.name)?;
-        Some(At { value: None, ..self.at_value(key.name, value) })
+    pub fn place(&self, key: &dyn Described) -> Option<At> {
+        self.entry(key).map(|entry| self.at_option(entry))
     }
 
     /// Where options of these are written, but for the one of that name.
     pub fn places(&self, options: &[&dyn Described], but: &str) -> Vec<At> {
-        let written = |option: &&&dyn Described| option.name() != but;
-        let values = options.iter().filter(written).filter_map(|option| {
-            let value = self.section.get(option.name())?;
-            Some(At { value: None, ..self.at_value(option.name(), value) })
-        });
-        values.collect()
+        options
+            .iter()
+            .filter(|option| option.name() != but)
+            .filter_map(|option| self.place(*option))
+            .collect()
     }
 
     /// How many items are written, right or wrong; `None` if the option is not there.
-    pub fn written<K>(&self, key: &Key<K>) -> Option<usize> {
-        self.section.get(key.name).map(|value| value.items().len())
+    pub fn written(&self, key: &dyn Described) -> Option<usize> {
+        self.entry(key).map(|entry| entry.value.items().len())
     }
 
     /// Whether the option is written as a list.
-    pub fn is_list<K>(&self, key: &Key<K>) -> bool {
-        matches!(self.section.get(key.name), Some(Value::List(_)))
+    pub fn is_list(&self, key: &dyn Described) -> bool {
+        matches!(self.entry(key), Some(Entry { value: Value::List(_), .. }))
     }
 
     /// The single value of an option; an error if there are several, or if it is not of the kind.
     pub fn one<K: Kind>(&mut self, key: &Key<K>) -> Option<Given<K::Value>> {
-        let value = self.section.get(key.name)?;
-        match value.items() {
-            [item] => self.item(key, value, item),
-            items => {
-                let at = At { value: None, ..self.at_value(key.name, value) };
-                self.findings.error(at, Problem::GivenSeveralTimes { times: items.len() });
-                None
-            }
-        }
+        let text = self.text(key)?;
+        self.parse(key, text)
     }
 
     /// The single value of an option, or its default; `None` after an error.
     pub fn one_or_default<K: Kind>(&mut self, key: &Key<K>) -> Option<Given<K::Value>> {
-        if self.section.get(key.name).is_some() {
+        if self.entry(key).is_some() {
             return self.one(key);
         }
-        let value = key.kind.parse(key.default?)?;
+        let value = key.kind.parse(key.info.default?)?;
         Some(Given { value, at: self.head() })
     }
 
     /// The single value of an option that must be there.
     pub fn required<K: Kind>(&mut self, key: &Key<K>) -> Option<Given<K::Value>> {
-        if self.section.get(key.name).is_none() {
+        if self.entry(key).is_none() {
             self.missing(key);
         }
         self.one(key)
@@ -117,90 +107,116 @@ impl<'a> Reader<'a> {
     /// The items of a list, none if it is not there; those that are not of the kind are left out after
     /// an error.
     pub fn many<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
-        let Some(value) = self.section.get(key.name) else { return Vec::new() };
-        let items = value.items();
-        let (Shape::Many(max) | Shape::OneOrMany(max)) = key.shape else { return Vec::new() };
-        if items.len() > max {
-            let at = At { value: None, ..self.at_value(key.name, value) };
-            self.findings.error(at, Problem::TooMany { count: items.len(), max });
-        }
-        items.iter().take(max).filter_map(|item| self.item(key, value, item)).collect()
+        let texts = self.texts(key);
+        texts.into_iter().filter_map(|text| self.parse(key, text)).collect()
     }
 
     /// As [`Reader::many`], with a warning for each item that was there before, which is left out.
-    pub fn distinct<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>>
-    where
-        K::Value: PartialEq,
-    {
-        let mut kept: Vec<Given<K::Value>> = Vec::new();
-        for given in self.many(key) {
-            if kept.iter().any(|earlier| earlier.value == given.value) {
-                self.findings.warn(given.at, Problem::Repeated);
-            } else {
-                kept.push(given);
-            }
-        }
-        kept
+    pub fn distinct<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
+        let texts = self.distinct_texts(key);
+        texts.into_iter().filter_map(|text| self.parse(key, text)).collect()
     }
 
     /// An error: the option must be there.
-    pub fn missing<K: Kind>(&mut self, key: &Key<K>) {
-        let keyword = match key.shape {
+    pub fn missing(&mut self, key: &dyn Described) {
+        let keyword = match key.shape() {
             Shape::One | Shape::OneOrMany(_) => "option",
             Shape::Many(_) => "list",
         };
-        let option = Some(format!("{keyword} {}", key.name).into());
-        self.findings.error(
-            At { option, ..self.head() },
-            Problem::Missing { doc: key.doc, allowed: key.kind.allowed() },
-        );
+        let at = self.head().option(format!("{keyword} {}", key.name()));
+        self.findings.error(at, Problem::Missing { doc: key.doc(), allowed: key.allowed() });
     }
 
-    fn item<K: Kind>(&mut self, key: &Key<K>, value: &Value, item: &Item) -> Option<Given<K::Value>> {
-        let mut at = self.at_item(key.name, value, item);
-        if key.kind.visibility() == Visibility::Hidden {
-            at.value = None;
-        }
-        let text = core::str::from_utf8(&item.bytes).unwrap_or_default();
-        match key.kind.parse(text) {
-            Some(value) => Some(Given { value, at }),
-            None => {
-                let suggestion = nearest(text, key.kind.words());
-                self.findings.error(at, Problem::NotAllowed { allowed: key.kind.allowed(), suggestion });
+    // Everything below knows nothing of kinds, so that it is in the program once and not for each.
+
+    fn entry(&self, key: &dyn Described) -> Option<&'a Entry> {
+        self.section.options.iter().find(|entry| entry.name == key.name())
+    }
+
+    fn text(&mut self, key: &dyn Described) -> Option<Written<'a>> {
+        let entry = self.entry(key)?;
+        match entry.value.items() {
+            [item] => Some(self.item(key, entry, item)),
+            items => {
+                self.findings.error(self.at_option(entry), Problem::GivenSeveralTimes { times: items.len() });
                 None
             }
         }
     }
 
-    fn at_value(&self, name: &str, value: &Value) -> At {
-        match value.items() {
-            [item, ..] => self.at_item(name, value, item),
-            [] => self.head(),
+    fn texts(&mut self, key: &dyn Described) -> Vec<Written<'a>> {
+        let Some(entry) = self.entry(key) else { return Vec::new() };
+        let items = entry.value.items();
+        let (Shape::Many(max) | Shape::OneOrMany(max)) = key.shape() else { return Vec::new() };
+        if items.len() > max {
+            self.findings.error(self.at_option(entry), Problem::TooMany { count: items.len(), max });
+        }
+        items.iter().take(max).map(|item| self.item(key, entry, item)).collect()
+    }
+
+    fn distinct_texts(&mut self, key: &dyn Described) -> Vec<Written<'a>> {
+        let mut kept: Vec<Written<'a>> = Vec::new();
+        for written in self.texts(key) {
+            if kept.iter().any(|earlier| earlier.text == written.text) {
+                self.findings.warn(written.at, Problem::Repeated);
+            } else {
+                kept.push(written);
+            }
+        }
+        kept
+    }
+
+    fn parse<K: Kind>(&mut self, key: &Key<K>, written: Written<'_>) -> Option<Given<K::Value>> {
+        match key.kind.parse(written.text) {
+            Some(value) => Some(Given { value, at: written.at }),
+            None => {
+                self.refuse(key, written);
+                None
+            }
         }
     }
 
-    fn at_item(&self, name: &str, value: &Value, item: &Item) -> At {
-        let keyword = match value {
+    fn refuse(&mut self, key: &dyn Described, written: Written<'_>) {
+        let suggestion = nearest(written.text, key.words());
+        self.findings.error(written.at, Problem::NotAllowed { allowed: key.allowed(), suggestion });
+    }
+
+    fn item(&self, key: &dyn Described, entry: &Entry, item: &'a Item) -> Written<'a> {
+        let value = match key.visibility() {
+            Visibility::Shown => Some(excerpt(&item.bytes)),
+            Visibility::Hidden => None,
+        };
+        let text = core::str::from_utf8(&item.bytes).unwrap_or_default();
+        Written { text, at: self.at(entry, item.line, value) }
+    }
+
+    fn at_option(&self, entry: &Entry) -> At {
+        let line = entry.value.items().first().map_or(self.section.line, |first| first.line);
+        self.at(entry, line, None)
+    }
+
+    fn at(&self, entry: &Entry, line: u32, value: Option<String>) -> At {
+        let keyword = match entry.value {
             Value::Single(_) => "option",
             Value::List(_) => "list",
         };
-        let option = Some(format!("{keyword} {name}").into());
-        At {
-            line: item.line,
-            column: None,
-            section: self.label.clone(),
-            option,
-            value: Some(excerpt(&item.bytes)),
-        }
+        let option = Some(format!("{keyword} {}", entry.name));
+        Spot { line, column: None, section: self.label.clone(), option, value }.into()
     }
 }
 
+/// A value as it is written; empty if it is not UTF-8, which no kind takes.
+struct Written<'a> {
+    text: &'a str,
+    at: At,
+}
+
 /// A value as it is shown: one line, not too long.
-fn excerpt(bytes: &[u8]) -> Arc<str> {
+fn excerpt(bytes: &[u8]) -> String {
     const SHOWN_MAX: usize = 60;
     let text = String::from_utf8_lossy(bytes);
     let plain: String = text.chars().take(SHOWN_MAX).flat_map(shown).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() { format!("{plain}...").into() } else { plain.into() }
+    if text.chars().nth(SHOWN_MAX).is_some() { plain + "..." } else { plain }
 }
 
 fn shown(character: char) -> Vec<char> {

@@ -53,7 +53,7 @@ impl RoleDraft {
         let standby_gateway = reader.one(&STANDBY_GATEWAY);
         let preempt = reader.one_or_default(&PREEMPT);
         RoleDraft {
-            places: reader.places(ROLE_OPTIONS, PRIORITY.name),
+            places: reader.places(ROLE_OPTIONS, PRIORITY.info.name),
             priority: priority(reader),
             tracks,
             preempt: preempt.map(|given| if given.value { Preempt::On } else { Preempt::Off }),

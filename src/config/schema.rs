@@ -3,10 +3,8 @@
 
 use log::LevelFilter;
 
-use super::kinds::{
-    Address, AdvertInterval, Choice, Device, Integer, Interface, Kind, Password, Path, Reference, Seconds,
-    Service, Switch, Text, TrackWeight, UciPath, VirtualAddress,
-};
+pub use super::key::{Described, Info, Key, Shape};
+use super::kinds::{Address, Choice, Integer, Seconds, Switch, TrackWeight, VirtualAddress, Word};
 use super::limits::{
     ACTIONS_MAX, BURSTS_MAX, FILES_MAX, GROUPS_MAX, INSTANCES_MAX, ROUTERS_MAX, TARGETS_MAX, TRACKS_MAX,
     VIPS_MAX,
@@ -14,79 +12,6 @@ use super::limits::{
 use super::model::Mode;
 use crate::wire::types::Version;
 use crate::wire::vrrp::ChecksumForm;
-
-/// An option.
-pub struct Key<K> {
-    /// As it is written.
-    pub name: &'static str,
-    /// Whether it is a list.
-    pub shape: Shape,
-    /// What its values are.
-    pub kind: K,
-    /// The value that it has when it is not there.
-    pub default: Option<&'static str>,
-    /// What it does, in a line.
-    pub doc: &'static str,
-}
-
-/// Whether an option is a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// `option`.
-    One,
-    /// `list`, with this many items at most. A single one may be written as `option`.
-    Many(usize),
-    /// Either, with different meanings.
-    OneOrMany(usize),
-}
-
-/// What can be said of an option without knowing the type of its values.
-pub trait Described: Sync {
-    /// As it is written.
-    fn name(&self) -> &'static str;
-    /// Whether it is a list.
-    fn shape(&self) -> Shape;
-    /// The value that it has when it is not there.
-    fn default(&self) -> Option<&'static str>;
-    /// What it does, in a line.
-    fn doc(&self) -> &'static str;
-    /// What its values must be.
-    fn allowed(&self) -> String;
-    /// The words that it takes, if there are only a few.
-    fn words(&self) -> Vec<&'static str>;
-    /// Whether `text` is a value of the right kind.
-    fn accepts(&self, text: &str) -> bool;
-}
-
-impl<K: Kind + Sync + 'static> Described for Key<K> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn shape(&self) -> Shape {
-        self.shape
-    }
-
-    fn default(&self) -> Option<&'static str> {
-        self.default
-    }
-
-    fn doc(&self) -> &'static str {
-        self.doc.trim_start()
-    }
-
-    fn allowed(&self) -> String {
-        self.kind.allowed()
-    }
-
-    fn words(&self) -> Vec<&'static str> {
-        self.kind.words()
-    }
-
-    fn accepts(&self, text: &str) -> bool {
-        self.kind.parse(text).is_some()
-    }
-}
 
 /// What a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,11 +164,8 @@ macro_rules! keys {
         $(
             $(#[doc = $doc])+
             pub static $ident: Key<$kind> = Key {
-                name: $name,
-                shape: $shape,
+                info: Info { name: $name, shape: $shape, default: $default, doc: concat!($($doc),+) },
                 kind: $value,
-                default: $default,
-                doc: concat!($($doc),+),
             };
         )+
     };
@@ -264,9 +186,9 @@ keys! {
 // config instance
 keys! {
     /// Network of /etc/config/network
-    INTERFACE: Interface = One, "interface", Interface, None;
+    INTERFACE: Word = One, "interface", Word::NETWORK, None;
     /// Kernel device, instead of 'interface'
-    DEVICE: Device = One, "device", Device, None;
+    DEVICE: Word = One, "device", Word::DEVICE, None;
     /// Virtual router identifier, the same on all routers and unique on the link
     VRID: Integer = One, "vrid", Integer { min: 1, max: 255, unit: "" }, None;
     /// All routers' own addresses on this link, the preferred one first
@@ -275,8 +197,8 @@ keys! {
     VIP: VirtualAddress = Many(VIPS_MAX), "vip", VirtualAddress, None;
     /// VRRP version; 2 is for IPv4 only
     VERSION: Choice<Version> = One, "version", Choice(VERSIONS), Some("3");
-    /// Time between adverts: version 3 in steps of 10, version 2 in whole seconds
-    ADVERT_INTERVAL: AdvertInterval = One, "advert_interval", AdvertInterval, Some("1000");
+    /// Time between adverts
+    ADVERT_INTERVAL: Integer = One, "advert_interval", Integer { min: 10, max: 255_000, unit: " ms (version 3: up to 40950 in steps of 10; version 2: whole seconds)" }, Some("1000");
     /// This router's own address, instead of 'router'
     SOURCE: Address = One, "source", Address, None;
     /// The other routers' addresses, instead of 'router'
@@ -284,7 +206,7 @@ keys! {
     /// How adverts travel
     MODE: Choice<Mode> = One, "mode", Choice(MODES), Some("unicast");
     /// Password of version 2, in clear on the wire, up to 8 bytes
-    AUTH_PASS: Password = One, "auth_pass", Password, None;
+    AUTH_PASS: Word = One, "auth_pass", Word::PASSWORD, None;
     /// Checksum of version 3 over IPv4: with the pseudo-header as keepalived has it, or of the message only
     CHECKSUM: Choice<ChecksumForm> = One, "checksum", Choice(CHECKSUMS), Some("pseudo_header");
     /// Also accept the unicast checksum of keepalived before 1.3.7
@@ -300,21 +222,21 @@ keys! {
 // config group, and config instance outside groups
 keys! {
     /// The instances that move together
-    INSTANCES: Reference = Many(INSTANCES_MAX), "instance", Reference("instance"), None;
+    INSTANCES: Word = Many(INSTANCES_MAX), "instance", Word::INSTANCE, None;
     /// As list: the routers' priorities in the order of 'router' (100, 90, 80 ... if not given); as option: this router's own
     PRIORITY: Integer = OneOrMany(ROUTERS_MAX), "priority", Integer { min: 16, max: 255, unit: "" }, None;
     /// Checks that count
-    TRACK: Reference = Many(TRACKS_MAX), "track", Reference("track"), None;
+    TRACK: Word = Many(TRACKS_MAX), "track", Word::TRACK, None;
     /// Whether a router of higher priority takes back from a healthy master
     PREEMPT: Switch = One, "preempt", Switch, Some("1");
     /// How long it must have been healthy without a break before it does
     PREEMPT_DELAY: Seconds = One, "preempt_delay", Seconds { min_ms: 0, max_ms: 3_600_000 }, Some("30");
     /// Networks of /etc/config/network that are up on the master and down elsewhere
-    UP_ON_MASTER: Interface = Many(ACTIONS_MAX), "up_on_master", Interface, None;
+    UP_ON_MASTER: Word = Many(ACTIONS_MAX), "up_on_master", Word::NETWORK, None;
     /// Services that run on the master and are stopped elsewhere
-    RUN_ON_MASTER: Service = Many(ACTIONS_MAX), "run_on_master", Service, None;
+    RUN_ON_MASTER: Word = Many(ACTIONS_MAX), "run_on_master", Word::SERVICE, None;
     /// Services that are reloaded when this router becomes master
-    RELOAD_ON_MASTER: Service = Many(ACTIONS_MAX), "reload_on_master", Service, None;
+    RELOAD_ON_MASTER: Word = Many(ACTIONS_MAX), "reload_on_master", Word::SERVICE, None;
     /// Whether only the master answers DHCP on the group's interfaces
     DHCP_ON_MASTER: Switch = One, "dhcp_on_master", Switch, Some("0");
     /// Whether connection state follows the role
@@ -328,7 +250,7 @@ keys! {
     /// Priority of the rule that leads to 'table'
     RULE_PRIORITY: Integer = One, "rule_priority", Integer { min: 1, max: 32_765, unit: "" }, None;
     /// Command that is run after each change of the role
-    SCRIPT: Text = One, "script", Text("a command in one line"), None;
+    SCRIPT: Word = One, "script", Word::COMMAND, None;
 }
 
 // config track
@@ -336,9 +258,9 @@ keys! {
     /// What is asked
     TYPE: Choice<TrackType> = One, "type", Choice(TRACK_TYPES), Some("ping");
     /// Who is asked: addresses, for 'tcp' ADDRESS:PORT or [ADDRESS]:PORT
-    TARGET: Text = Many(TARGETS_MAX), "target", Text("an address, for 'tcp' ADDRESS:PORT"), None;
+    TARGET: Word = Many(TARGETS_MAX), "target", Word::TARGET, None;
     /// The command of type 'script': exit status 0 is good
-    COMMAND: Text = One, "command", Text("a command in one line"), None;
+    COMMAND: Word = One, "command", Word::COMMAND, None;
     /// How many targets must answer
     NEED: Integer = One, "need", Integer { min: 1, max: TARGETS_MAX as u32, unit: "" }, Some("1");
     /// Time between tests in s, fractions allowed
@@ -356,19 +278,19 @@ keys! {
 // config sync
 keys! {
     /// The channel runs between the routers' addresses of this instance
-    INSTANCE: Reference = One, "instance", Reference("instance"), None;
+    INSTANCE: Word = One, "instance", Word::INSTANCE, None;
     /// All routers' addresses on the dedicated link, in the order of the instances' 'router'
     SYNC_ROUTER: Address = Many(ROUTERS_MAX), "router", Address, None;
     /// The key, made by 'gwha keygen' or 'gwha pair'; the channel is off until it exists
-    KEY_FILE: Path = One, "key_file", Path, Some("/etc/gwha/key");
+    KEY_FILE: Word = One, "key_file", Word::PATH, Some("/etc/gwha/key");
     /// Whether DHCP leases follow
     LEASES: Switch = One, "leases", Switch, Some("1");
     /// Files and directories that follow the master's
-    FILE: Path = Many(FILES_MAX), "file", Path, None;
+    FILE: Word = Many(FILES_MAX), "file", Word::PATH, None;
     /// Services that are reloaded when a file has arrived, besides those known from its name
-    RELOAD: Service = Many(ACTIONS_MAX), "reload", Service, None;
+    RELOAD: Word = Many(ACTIONS_MAX), "reload", Word::SERVICE, None;
     /// UCI options in those files that stay as they are on each router
-    KEEP: UciPath = Many(FILES_MAX), "keep", UciPath, None;
+    KEEP: Word = Many(FILES_MAX), "keep", Word::UCI_PATH, None;
 }
 
 static LOG_LEVELS: &[(&str, LevelFilter)] = &[
