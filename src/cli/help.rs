@@ -24,7 +24,7 @@ Act
 Serve
   run [--stderr]          the daemon, in the foreground. It logs to syslog; also
                           to standard error if that is a terminal, or with
-                          --stderr. SIGHUP reloads; SIGTERM hands over and stops.
+                          --stderr. SIGHUP reloads; SIGTERM hands over.
 
 Options
   --config FILE           configuration (default /etc/config/gwha)
