@@ -176,6 +176,19 @@ impl Daemon {
         self.timer.arm(self.next_deadline())?;
         let ready = self.poller.wait()?;
         let now = clock::now();
+        let mut backlog = self.serve_all(ready, now);
+        if self.is_late(now) {
+            // The process was held up somewhere between its last wait and the look at the clock. What has arrived
+            // meanwhile arrived before `now`, and counts before the timers that it would have stopped.
+            let ready = self.poller.ready_now()?;
+            backlog = self.serve_all(ready, now);
+        }
+        self.expire(backlog, now);
+        self.memory.flush();
+        Ok(())
+    }
+
+    fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
         let mut backlog = Backlog::None;
         for source in &ready {
             if self.serve(*source, now) == Backlog::More {
@@ -183,9 +196,11 @@ impl Daemon {
             }
         }
         self.poller.recycle(ready);
-        self.expire(backlog, now);
-        self.memory.flush();
-        Ok(())
+        backlog
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.engine.next_deadline().is_some_and(|deadline| now.since(deadline) >= limits::TIMER_LATE)
     }
 
     fn serve(&mut self, source: Source, now: Instant) -> Backlog {
