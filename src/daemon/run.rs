@@ -21,6 +21,7 @@ use crate::status::{Happening, Status};
 use super::act::Fact;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
+use super::conflicts::{Claim, Conflicts, Seen};
 use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
@@ -79,6 +80,7 @@ pub struct Daemon {
     pub(super) config: Arc<Config>,
     pub(super) system: System,
     pub(super) sockets: Sockets,
+    pub(super) conflicts: Conflicts,
     pub(super) probes: Probes,
     pub(super) server: Server,
     pub(super) waiting: Waiting,
@@ -150,6 +152,7 @@ impl Daemon {
             config: idle,
             system,
             sockets: Sockets::default(),
+            conflicts: Conflicts::default(),
             probes: Probes::default(),
             server,
             waiting: Waiting::default(),
@@ -207,7 +210,7 @@ impl Daemon {
         match source {
             Source::Netlink => self.links_changed(now),
             Source::Packets(slot) => return self.receive(slot, now),
-            Source::Conflicts(_) => {}
+            Source::Conflicts(slot) => self.look_for_conflicts(slot, now),
             Source::Probes(slot) => {
                 for answer in self.probes.ready(slot, now) {
                     self.step(now, answer.event());
@@ -252,6 +255,18 @@ impl Daemon {
         backlog
     }
 
+    fn look_for_conflicts(&mut self, slot: u16, now: Instant) {
+        for _ in 0..limits::CONFLICTS_PER_TURN {
+            match self.conflicts.receive(slot) {
+                Seen::Claim(Claim { instance, link, mac }) if self.system.mac(link) != Some(mac) => {
+                    self.step(now, Event::Conflict { instance });
+                }
+                Seen::Claim(_) | Seen::Other => {}
+                Seen::Nothing => return,
+            }
+        }
+    }
+
     fn take_signals(&mut self, now: Instant) {
         while let Some(request) = self.signals.next() {
             match request {
@@ -270,6 +285,7 @@ impl Daemon {
             self.engine.next_deadline(),
             self.system.next_deadline(),
             self.sockets.retry_at(),
+            self.conflicts.retry_at(),
             self.server.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -281,7 +297,7 @@ impl Daemon {
         if is_due(self.system.next_deadline()) {
             self.links_changed(now);
         }
-        if is_due(self.sockets.retry_at()) {
+        if is_due(self.sockets.retry_at()) || is_due(self.conflicts.retry_at()) {
             self.update_sockets(now);
         }
         if is_due(self.server.next_deadline()) {
