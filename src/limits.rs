@@ -39,6 +39,10 @@ pub const PACKETS_PER_TURN: usize = 64;
 /// must be seen before a Master_Down timer fires; a flood must not silence this node's own adverts.
 pub const BACKLOG_TURNS: u32 = 16;
 
+/// A timer that is served this late was held up, and packets may have come in the meantime. Less than the 5 ms
+/// that Master_Down has beyond three intervals.
+pub const TIMER_LATE: Duration = Duration::from_millis(2);
+
 /// Datagrams of kernel notifications read in one turn.
 pub const NETLINK_DATAGRAMS_PER_TURN: usize = 32;
 

@@ -22,9 +22,9 @@ Act
   sync                    copy leases and files now
 
 Serve
-  run [--stderr]          the daemon, in the foreground. It logs to syslog; also
-                          to standard error if that is a terminal, or with
-                          --stderr. SIGHUP reloads; SIGTERM hands over.
+  run [--stderr]          the daemon, in the foreground. It logs to syslog, and
+                          to standard error if that is a terminal or with
+                          --stderr. SIGHUP reloads, SIGTERM hands over and ends.
 
 Options
   --config FILE           configuration (default /etc/config/gwha)

@@ -119,11 +119,26 @@ impl Poller {
     /// Waits until something is ready, and returns all of it in the order of a turn.
     ///
     /// # Errors
-    /// Those of `epoll_wait`, except that an interruption is an empty answer.
+    /// Those of `epoll_wait`. Not that it was interrupted, as it is when the process is stopped and continued:
+    /// to go on then without having looked would be to believe that nothing has arrived in the meantime.
     pub fn wait(&mut self) -> Result<Vec<Source>, Errno> {
-        let count = match self.epoll.wait(&mut self.events, EpollTimeout::NONE) {
-            Err(Errno::EINTR) => 0,
-            other => other?,
+        self.look(EpollTimeout::NONE)
+    }
+
+    /// What is ready now, in the order of a turn.
+    ///
+    /// # Errors
+    /// Those of `epoll_wait`.
+    pub fn ready_now(&mut self) -> Result<Vec<Source>, Errno> {
+        self.look(EpollTimeout::ZERO)
+    }
+
+    fn look(&mut self, timeout: EpollTimeout) -> Result<Vec<Source>, Errno> {
+        let count = loop {
+            match self.epoll.wait(&mut self.events, timeout) {
+                Err(Errno::EINTR) => {}
+                other => break other?,
+            }
         };
         let mut ready = core::mem::take(&mut self.ready);
         ready.extend(self.events.iter().take(count).map(|event| Source::from_token(event.data())));
@@ -184,6 +199,36 @@ mod tests {
         assert_eq!(ready, expected);
         assert_eq!(ready.first(), Some(&Source::Netlink));
         assert_eq!(ready.last(), Some(&Source::Timer));
+    }
+
+    #[test]
+    fn interrupted_wait_goes_on_until_something_is_there() {
+        use nix::sys::signal::{SigHandler, Signal, signal};
+        extern "C" fn ignore(_: i32) {}
+        let mut poller = Poller::new().unwrap();
+        let (mut near, far) = UnixStream::pair().unwrap();
+        poller.add(&far, Source::Packets(0), Interest::Read).unwrap();
+        // SAFETY: the handler does nothing at all.
+        #[allow(unsafe_code)]
+        unsafe { signal(Signal::SIGUSR1, SigHandler::Handler(ignore)) }.unwrap();
+        // SAFETY: it takes and changes nothing.
+        #[allow(unsafe_code)]
+        let waiting = unsafe { libc::pthread_self() };
+        let interrupter = std::thread::spawn(move || {
+            for _ in 0..20 {
+                std::thread::sleep(core::time::Duration::from_millis(5));
+                // SAFETY: the thread waits until this one has written, so it is alive.
+                #[allow(unsafe_code)]
+                unsafe {
+                    libc::pthread_kill(waiting, libc::SIGUSR1)
+                };
+            }
+            near.write_all(b"x").unwrap();
+            near
+        });
+
+        assert_eq!(poller.wait().unwrap(), [Source::Packets(0)]);
+        interrupter.join().unwrap();
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::status::{Happening, Status};
 use super::act::Fact;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
+use super::conflicts::{Claim, Conflicts, Seen};
 use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
@@ -79,6 +80,7 @@ pub struct Daemon {
     pub(super) config: Arc<Config>,
     pub(super) system: System,
     pub(super) sockets: Sockets,
+    pub(super) conflicts: Conflicts,
     pub(super) probes: Probes,
     pub(super) server: Server,
     pub(super) waiting: Waiting,
@@ -150,6 +152,7 @@ impl Daemon {
             config: idle,
             system,
             sockets: Sockets::default(),
+            conflicts: Conflicts::default(),
             probes: Probes::default(),
             server,
             waiting: Waiting::default(),
@@ -176,6 +179,19 @@ impl Daemon {
         self.timer.arm(self.next_deadline())?;
         let ready = self.poller.wait()?;
         let now = clock::now();
+        let mut backlog = self.serve_all(ready, now);
+        if self.is_late(now) {
+            // The process was held up somewhere between its last wait and the look at the clock. What has arrived
+            // meanwhile arrived before `now`, and counts before the timers that it would have stopped.
+            let ready = self.poller.ready_now()?;
+            backlog = self.serve_all(ready, now);
+        }
+        self.expire(backlog, now);
+        self.memory.flush();
+        Ok(())
+    }
+
+    fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
         let mut backlog = Backlog::None;
         for source in &ready {
             if self.serve(*source, now) == Backlog::More {
@@ -183,16 +199,18 @@ impl Daemon {
             }
         }
         self.poller.recycle(ready);
-        self.expire(backlog, now);
-        self.memory.flush();
-        Ok(())
+        backlog
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        self.engine.next_deadline().is_some_and(|deadline| now.since(deadline) >= limits::TIMER_LATE)
     }
 
     fn serve(&mut self, source: Source, now: Instant) -> Backlog {
         match source {
             Source::Netlink => self.links_changed(now),
             Source::Packets(slot) => return self.receive(slot, now),
-            Source::Conflicts(_) => {}
+            Source::Conflicts(slot) => self.look_for_conflicts(slot, now),
             Source::Probes(slot) => {
                 for answer in self.probes.ready(slot, now) {
                     self.step(now, answer.event());
@@ -237,6 +255,18 @@ impl Daemon {
         backlog
     }
 
+    fn look_for_conflicts(&mut self, slot: u16, now: Instant) {
+        for _ in 0..limits::CONFLICTS_PER_TURN {
+            match self.conflicts.receive(slot) {
+                Seen::Claim(Claim { instance, link, mac }) if self.system.mac(link) != Some(mac) => {
+                    self.step(now, Event::Conflict { instance });
+                }
+                Seen::Claim(_) | Seen::Other => {}
+                Seen::Nothing => return,
+            }
+        }
+    }
+
     fn take_signals(&mut self, now: Instant) {
         while let Some(request) = self.signals.next() {
             match request {
@@ -255,6 +285,7 @@ impl Daemon {
             self.engine.next_deadline(),
             self.system.next_deadline(),
             self.sockets.retry_at(),
+            self.conflicts.retry_at(),
             self.server.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -266,7 +297,7 @@ impl Daemon {
         if is_due(self.system.next_deadline()) {
             self.links_changed(now);
         }
-        if is_due(self.sockets.retry_at()) {
+        if is_due(self.sockets.retry_at()) || is_due(self.conflicts.retry_at()) {
             self.update_sockets(now);
         }
         if is_due(self.server.next_deadline()) {

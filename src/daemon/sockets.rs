@@ -218,8 +218,14 @@ impl Slot {
         match (instance.mode, instance.family) {
             (Mode::Multicast, Family::V4) => send(vrrp::GROUP_V4.into()),
             (Mode::Multicast, Family::V6) => send(vrrp::GROUP_V6.into()),
-            // Everybody gets theirs, also when the first of them fails.
-            (Mode::Unicast, _) => instance.others(source).fold(Ok(()), |result, peer| send(peer).and(result)),
+            (Mode::Unicast, _) => {
+                let mut result = Ok(());
+                for peer in instance.others(source) {
+                    // Everybody gets theirs, also when the first of them fails.
+                    result = send(peer).and(result);
+                }
+                result
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::exec::links::{Links, News};
 use crate::exec::record_file::RecordFile;
 use crate::netlink::IfName;
 use crate::reconcile::{Applied, Reconciler, Row};
+use crate::wire::ethernet::Mac;
 
 use super::clock;
 use super::poller::{Interest, Poller, Source};
@@ -84,6 +85,11 @@ impl System {
     pub fn device(&self, link: LinkId) -> Option<Device> {
         let device = self.links.device(self.kernel.mirror(), link)?;
         Some(Device { index: device.index.get(), name: device.name.to_string() })
+    }
+
+    /// The hardware address of a link's device.
+    pub fn mac(&self, link: LinkId) -> Option<Mac> {
+        self.links.device(self.kernel.mirror(), link)?.mac
     }
 
     /// Every address of this machine.

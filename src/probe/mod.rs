@@ -21,7 +21,7 @@ mod filter;
 mod neighbor;
 mod round;
 mod script;
-mod socket;
+pub(crate) mod socket;
 
 use core::fmt;
 use core::time::Duration;

@@ -21,13 +21,13 @@ pub(super) const READS_MAX: usize = 64;
 
 /// Where a round goes out.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(crate) struct Site {
     /// Name and index; `None`: wherever the routing table says.
     device: Option<(String, u32)>,
 }
 
 impl Site {
-    pub(super) fn find(via: &Via) -> Result<Site, Failure> {
+    pub(crate) fn find(via: &Via) -> Result<Site, Failure> {
         let device = match via {
             Via::Anywhere => None,
             Via::Unknown => return Err(Failure::NoDevice),
@@ -45,7 +45,7 @@ impl Site {
     }
 
     /// A non-blocking socket bound to the device.
-    pub(super) fn open(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    pub(crate) fn open(&self, domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
         let socket = Socket::new(domain, kind, protocol)?;
         socket.set_nonblocking(true)?;
         if let Some((name, _)) = &self.device {
@@ -55,7 +55,7 @@ impl Site {
     }
 
     /// A packet socket on the device that receives the frames of this type which pass the filter.
-    pub(super) fn open_packet(&self, ethertype: u16, filter: &[SockFilter]) -> io::Result<PacketSocket> {
+    pub(crate) fn open_packet(&self, ethertype: u16, filter: &[SockFilter]) -> io::Result<PacketSocket> {
         let (_, index) = self.device.as_ref().ok_or(Errno::ENODEV)?;
         // Protocol 0: nothing is received before the filter is there and the device chosen.
         let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
@@ -110,10 +110,10 @@ impl Site {
 
 /// A packet socket that does not hold anybody up when it is closed.
 #[derive(Debug)]
-pub(super) struct PacketSocket(Option<Socket>);
+pub(crate) struct PacketSocket(Option<Socket>);
 
 impl PacketSocket {
-    pub(super) fn get(&self) -> io::Result<&Socket> {
+    pub(crate) fn get(&self) -> io::Result<&Socket> {
         self.0.as_ref().ok_or_else(|| Errno::ENOTSOCK.into())
     }
 }
