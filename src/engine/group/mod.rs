@@ -58,8 +58,10 @@ pub(super) struct Group {
     cause: Cause,
     /// The effective priority as it was computed last (rule 2).
     priority: u8,
-    /// When it last rose: what rule 5b waits from.
-    rose: Instant,
+    /// When it last rose, and by what: what rule 5b waits from.
+    rose: Rise,
+    /// How many tracks counted as down then.
+    tracks_down: usize,
     /// Since when nothing is wrong with this node (rule 8).
     healthy_since: Option<Instant>,
     /// When a claim by rule 5b or 8 falls due, as things are.
@@ -83,6 +85,14 @@ enum State {
     Init,
     Standby(Standby),
     Serving(Serving),
+}
+
+/// A rise of the own priority.
+#[derive(Debug, Clone, Copy)]
+struct Rise {
+    at: Instant,
+    /// A track came up: so may the other router's, for the same reason, a moment later.
+    by_track: bool,
 }
 
 /// A track as this group uses it.
@@ -131,7 +141,8 @@ impl Group {
             since: cx.now,
             cause: Cause::Started,
             priority: priority::UNKNOWN,
-            rose: cx.now,
+            rose: Rise { at: cx.now, by_track: false },
+            tracks_down: 0,
             healthy_since: None,
             claim: Timer::default(),
             resume: remembered.and_then(|past| past.last_advert),
@@ -216,8 +227,10 @@ impl Group {
         self.damp(cx);
         let priority = self.effective(cx);
         let before = core::mem::replace(&mut self.priority, priority);
+        let tracks_down = self.tracks_down(cx);
+        let by_track = tracks_down < core::mem::replace(&mut self.tracks_down, tracks_down);
         if priority > before {
-            self.rose = cx.now;
+            self.rose = Rise { at: cx.now, by_track };
         }
         if self.is_healthy(cx) {
             self.healthy_since.get_or_insert(cx.now);

@@ -8,7 +8,6 @@ use crate::limits;
 use super::super::cx::Cx;
 use super::super::event::Maintenance;
 use super::super::role::Fault;
-use super::super::time::Instant;
 use super::super::track::rise_time;
 use super::super::view::TrackState;
 use super::{Group, State, Use, command::Giving, is_down, link_fault};
@@ -114,6 +113,11 @@ impl Group {
             .map(move |(at, used)| (at, &config.tracks[used.config.track.index()]))
     }
 
+    /// How many tracks count as down.
+    pub(super) fn tracks_down(&self, cx: &Cx<'_>) -> usize {
+        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, Doubting::Nothing)).count()
+    }
+
     fn counts_as_down(&self, cx: &Cx<'_>, at: usize, doubting: Doubting<'_>) -> bool {
         let used = &self.uses[at];
         let doubted = match doubting {
@@ -217,10 +221,5 @@ impl Group {
         }
         self.unapplied_until = None;
         self.refresh(cx);
-    }
-
-    /// When the priority rose last.
-    pub(super) fn rose(&self) -> Instant {
-        self.rose
     }
 }

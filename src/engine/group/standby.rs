@@ -252,17 +252,17 @@ impl Group {
     fn claim_from(&self, cx: &Cx<'_>, present: &Present, lowered: Lowered) -> Instant {
         let fresh = match lowered {
             Lowered::AtFirst => true,
-            Lowered::At(at) => self.rose() > at,
+            Lowered::At(at) => self.rose.at > at,
         };
         if !fresh {
             return cx.now;
         }
-        let wait = if present.word <= STEP_BACK {
-            STOOD
-        } else {
-            self.config(cx).preempt_delay.saturating_add(self.slowest_rise(cx))
+        let wait = match (present.word <= STEP_BACK, self.rose.by_track) {
+            (true, false) => STOOD,
+            (true, true) => STOOD.max(self.slowest_rise(cx)),
+            (false, _) => self.config(cx).preempt_delay.saturating_add(self.slowest_rise(cx)),
         };
-        self.rose().after(wait)
+        self.rose.at.after(wait)
     }
 
     /// Rule 6: asks every track that could be wrong, unless the claim holds without them.
