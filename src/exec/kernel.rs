@@ -184,8 +184,13 @@ impl Kernel {
                 self.reopen();
             }
         }
-        if let Err(error) = self.replace_mirror() {
-            log::warn!("netlink: can't read links and addresses: {error}");
+        match self.replace_mirror() {
+            Ok(Consistency::Whole) => {}
+            Ok(Consistency::Interrupted) => self.refresh_at = AT_ONCE,
+            Err(error) => {
+                log::warn!("netlink: can't read links and addresses: {error}");
+                self.refresh_at = AT_ONCE;
+            }
         }
     }
 
@@ -295,6 +300,9 @@ const DUMPS_MAX: u32 = 3;
 
 /// Everything is looked at this often even without a reason, in case there was one that nobody knows of.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
+
+/// A look that is overdue: what was waiting to be read has been dropped, and no full copy has replaced it.
+const AT_ONCE: Instant = Instant::from_micros(0);
 
 /// After a look that failed.
 const REFRESH_RETRY: Duration = Duration::from_secs(1);
