@@ -41,6 +41,7 @@ use super::view::TrackState;
 pub(super) use command::Giving;
 use master::Serving;
 use nodes::{Node, Speaker, place_of, speaker};
+use priority::Risen;
 use question::Question;
 use standby::Standby;
 
@@ -58,8 +59,8 @@ pub(super) struct Group {
     cause: Cause,
     /// The effective priority as it was computed last (rule 2).
     priority: u8,
-    /// When it last rose: what rule 5b waits from.
-    rose: Instant,
+    /// When it last rose, and by what: what rule 5b waits from.
+    risen: Risen,
     /// Since when nothing is wrong with this node (rule 8).
     healthy_since: Option<Instant>,
     /// When a claim by rule 5b or 8 falls due, as things are.
@@ -131,7 +132,7 @@ impl Group {
             since: cx.now,
             cause: Cause::Started,
             priority: priority::UNKNOWN,
-            rose: cx.now,
+            risen: Risen::new(cx.now),
             healthy_since: None,
             claim: Timer::default(),
             resume: remembered.and_then(|past| past.last_advert),
@@ -216,9 +217,7 @@ impl Group {
         self.damp(cx);
         let priority = self.effective(cx);
         let before = core::mem::replace(&mut self.priority, priority);
-        if priority > before {
-            self.rose = cx.now;
-        }
+        self.risen.note(cx.now, before, priority, self.lost_tracks(cx));
         if self.is_healthy(cx) {
             self.healthy_since.get_or_insert(cx.now);
         } else {

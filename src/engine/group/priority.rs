@@ -37,6 +37,38 @@ pub(super) enum Doubting<'a> {
     AllBut(&'a [usize]),
 }
 
+/// When the priority last rose, and by what (rule 5b).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Risen {
+    pub at: Instant,
+    pub by: Rise,
+    /// Tracks that counted as down when the priority was computed last.
+    lost_tracks: usize,
+}
+
+/// What made the priority rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rise {
+    /// A track came up: it may be about to come up at the other router as well.
+    Track,
+    /// Something of this node alone: a link, the start, the end of maintenance.
+    Node,
+}
+
+impl Risen {
+    pub fn new(now: Instant) -> Risen {
+        Risen { at: now, by: Rise::Node, lost_tracks: 0 }
+    }
+
+    /// The priority was computed again.
+    pub fn note(&mut self, now: Instant, before: u8, after: u8, lost_tracks: usize) {
+        let fewer = lost_tracks < core::mem::replace(&mut self.lost_tracks, lost_tracks);
+        if after > before {
+            (self.at, self.by) = (now, if fewer { Rise::Track } else { Rise::Node });
+        }
+    }
+}
+
 impl Group {
     /// The effective priority (rule 2).
     pub(super) fn effective(&self, cx: &Cx<'_>) -> u8 {
@@ -98,6 +130,11 @@ impl Group {
                 Weight::Adjust(weight) => Some(sum.saturating_add(i32::from(weight))),
             },
         )
+    }
+
+    /// How many tracks count as down.
+    pub(super) fn lost_tracks(&self, cx: &Cx<'_>) -> usize {
+        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, Doubting::Nothing)).count()
     }
 
     /// The tracks that count on this node.
@@ -217,10 +254,5 @@ impl Group {
         }
         self.unapplied_until = None;
         self.refresh(cx);
-    }
-
-    /// When the priority rose last.
-    pub(super) fn rose(&self) -> Instant {
-        self.rose
     }
 }
