@@ -278,10 +278,11 @@ impl Engine {
     }
 
     fn link(&mut self, now: Instant, link: LinkId, state: &LinkState, out: &mut Vec<Action>) {
-        if self.links[link.index()].as_ref() == Some(state) {
+        let before = self.links[link.index()].replace(state.clone());
+        if before.as_ref() == Some(state) {
             return;
         }
-        self.links[link.index()] = Some(state.clone());
+        let condition_changed = before.is_none_or(|before| before.condition != state.condition);
         let config = Arc::clone(&self.config);
         for at in ids(config.groups.len()) {
             let on_link = |id: &InstanceId| config.instances[id.index()].link == link;
@@ -291,7 +292,7 @@ impl Engine {
         }
         self.run_tracks(now, out);
         for at in 0..self.tracks.len() {
-            if config.tracks[at].link == Some(link) {
+            if config.tracks[at].link == Some(link) && condition_changed {
                 let carrier = self.carrier(at);
                 self.tracks[at].link_changed(now, &config.tracks[at], carrier, out);
                 self.track_moved(now, at, out);

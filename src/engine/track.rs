@@ -108,9 +108,12 @@ impl Track {
     }
 
     /// Begins to test, if it does not already. Until `judge_from` a bad test decides nothing: a link that has
-    /// just come up, or is about to at boot, says nothing about the carrier.
+    /// just come up, or is about to at boot, says nothing about the carrier. A track that runs is never judged
+    /// later than was said before.
     pub fn run(&mut self, now: Instant, judge_from: Instant) {
-        if !self.is_running() {
+        if self.is_running() {
+            self.judge_from = self.judge_from.min(judge_from);
+        } else {
             self.judge_from = judge_from;
             self.test.set(now);
         }
@@ -185,12 +188,18 @@ impl Track {
         }
     }
 
-    /// The carrier of its link changed: for a `link` track that is a test, for others a reason to begin one.
+    /// The condition of its link changed: for a `link` track that is a test, for others a reason to begin one.
+    /// What was asked while the link was down says nothing.
     pub fn link_changed(&mut self, now: Instant, config: &Config, link: Carrier, out: &mut Vec<Action>) {
         if !self.is_running() {
-        } else if matches!(config.kind, TrackKind::Link) {
+            return;
+        }
+        if matches!(config.kind, TrackKind::Link) {
             self.sample(now, config, link == Carrier::Up, out);
         } else if link == Carrier::Up {
+            if let Some(mut test) = self.scheduled.take() {
+                test.close(self.id, out);
+            }
             self.test.set(now);
         }
     }

@@ -29,7 +29,7 @@ macro_rules! scenarios {
     };
 }
 
-scenarios! { boot, crash, told, doubt, stop, preempt }
+scenarios! { boot, crash, told, doubt, stop, preempt, tracks }
 
 /// Plays every case of a file and compares; with `UPDATE_EXPECT` set, rewrites it instead.
 fn play(name: &str) {

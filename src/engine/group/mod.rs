@@ -41,6 +41,7 @@ use super::view::TrackState;
 pub(super) use command::Giving;
 use master::Serving;
 use nodes::{Node, Speaker, place_of, speaker};
+use priority::Risen;
 use question::Question;
 use standby::Standby;
 
@@ -59,9 +60,7 @@ pub(super) struct Group {
     /// The effective priority as it was computed last (rule 2).
     priority: u8,
     /// When it last rose, and by what: what rule 5b waits from.
-    rose: Rise,
-    /// How many tracks counted as down then.
-    tracks_down: usize,
+    risen: Risen,
     /// Since when nothing is wrong with this node (rule 8).
     healthy_since: Option<Instant>,
     /// When a claim by rule 5b or 8 falls due, as things are.
@@ -85,14 +84,6 @@ enum State {
     Init,
     Standby(Standby),
     Serving(Serving),
-}
-
-/// A rise of the own priority.
-#[derive(Debug, Clone, Copy)]
-struct Rise {
-    at: Instant,
-    /// A track came up: so may the other router's, for the same reason, a moment later.
-    by_track: bool,
 }
 
 /// A track as this group uses it.
@@ -141,8 +132,7 @@ impl Group {
             since: cx.now,
             cause: Cause::Started,
             priority: priority::UNKNOWN,
-            rose: Rise { at: cx.now, by_track: false },
-            tracks_down: 0,
+            risen: Risen::new(cx.now),
             healthy_since: None,
             claim: Timer::default(),
             resume: remembered.and_then(|past| past.last_advert),
@@ -227,11 +217,7 @@ impl Group {
         self.damp(cx);
         let priority = self.effective(cx);
         let before = core::mem::replace(&mut self.priority, priority);
-        let tracks_down = self.tracks_down(cx);
-        let by_track = tracks_down < core::mem::replace(&mut self.tracks_down, tracks_down);
-        if priority > before {
-            self.rose = Rise { at: cx.now, by_track };
-        }
+        self.risen.note(cx.now, before, priority, self.lost_tracks(cx));
         if self.is_healthy(cx) {
             self.healthy_since.get_or_insert(cx.now);
         } else {

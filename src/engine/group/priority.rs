@@ -8,6 +8,7 @@ use crate::limits;
 use super::super::cx::Cx;
 use super::super::event::Maintenance;
 use super::super::role::Fault;
+use super::super::time::Instant;
 use super::super::track::rise_time;
 use super::super::view::TrackState;
 use super::{Group, State, Use, command::Giving, is_down, link_fault};
@@ -34,6 +35,38 @@ pub(super) enum Doubting<'a> {
     Nothing,
     /// Also those not confirmed at this moment: positions in [`Group::uses`] that are (rule 6).
     AllBut(&'a [usize]),
+}
+
+/// When the priority last rose, and by what (rule 5b).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Risen {
+    pub at: Instant,
+    pub by: Rise,
+    /// Tracks that counted as down when the priority was computed last.
+    lost_tracks: usize,
+}
+
+/// What made the priority rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rise {
+    /// A track came up: it may be about to come up at the other router as well.
+    Track,
+    /// Something of this node alone: a link, the start, the end of maintenance.
+    Node,
+}
+
+impl Risen {
+    pub fn new(now: Instant) -> Risen {
+        Risen { at: now, by: Rise::Node, lost_tracks: 0 }
+    }
+
+    /// The priority was computed again.
+    pub fn note(&mut self, now: Instant, before: u8, after: u8, lost_tracks: usize) {
+        let fewer = lost_tracks < core::mem::replace(&mut self.lost_tracks, lost_tracks);
+        if after > before {
+            (self.at, self.by) = (now, if fewer { Rise::Track } else { Rise::Node });
+        }
+    }
 }
 
 impl Group {
@@ -99,6 +132,11 @@ impl Group {
         )
     }
 
+    /// How many tracks count as down.
+    pub(super) fn lost_tracks(&self, cx: &Cx<'_>) -> usize {
+        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, Doubting::Nothing)).count()
+    }
+
     /// The tracks that count on this node.
     pub(super) fn counted<'a>(
         &self,
@@ -111,11 +149,6 @@ impl Group {
             .enumerate()
             .filter(move |(_, used)| counts(used))
             .map(move |(at, used)| (at, &config.tracks[used.config.track.index()]))
-    }
-
-    /// How many tracks count as down.
-    pub(super) fn tracks_down(&self, cx: &Cx<'_>) -> usize {
-        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, Doubting::Nothing)).count()
     }
 
     fn counts_as_down(&self, cx: &Cx<'_>, at: usize, doubting: Doubting<'_>) -> bool {

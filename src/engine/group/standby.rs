@@ -14,7 +14,7 @@ use super::super::role::{Cause, Role};
 use super::super::time::Instant;
 use super::super::timers::earliest;
 use super::super::track::Doubt;
-use super::priority::{Doubting, STEP_BACK};
+use super::priority::{Doubting, Rise, STEP_BACK};
 use super::{Group, Heard, Question, Speaker, State};
 
 /// A group that stands by.
@@ -252,17 +252,18 @@ impl Group {
     fn claim_from(&self, cx: &Cx<'_>, present: &Present, lowered: Lowered) -> Instant {
         let fresh = match lowered {
             Lowered::AtFirst => true,
-            Lowered::At(at) => self.rose.at > at,
+            Lowered::At(at) => self.risen.at > at,
         };
         if !fresh {
             return cx.now;
         }
-        let wait = match (present.word <= STEP_BACK, self.rose.by_track) {
-            (true, false) => STOOD,
-            (true, true) => STOOD.max(self.slowest_rise(cx)),
+        let wait = match (present.word <= STEP_BACK, self.risen.by) {
+            (true, Rise::Node) => STOOD,
+            // A track with weight `fault`: the master's may be rising too.
+            (true, Rise::Track) => STOOD.max(self.slowest_rise(cx)),
             (false, _) => self.config(cx).preempt_delay.saturating_add(self.slowest_rise(cx)),
         };
-        self.rose.at.after(wait)
+        self.risen.at.after(wait)
     }
 
     /// Rule 6: asks every track that could be wrong, unless the claim holds without them.
