@@ -375,3 +375,59 @@ fn a_reload_that_adds_an_address_announces_it_and_keeps_the_role() {
     assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
     assert!(!pair.log.iter().any(|(_, _, action)| matches!(action, Action::Role(_))));
 }
+
+/// A lone master with a carrier check on its WAN, asked every 200 ms, that answers until `lost`.
+fn told_of_carrier_loss(boot: impl Fn(&mut Engine, Instant, &mut Vec<Action>), lost: Duration) -> Duration {
+    let mut config = config();
+    config.tracks.push(crate::config::model::Track {
+        name: "carrier".to_string(),
+        kind: crate::config::model::TrackKind::Ping { targets: vec![address(2, 9)] },
+        link: Some(LinkId(2)),
+        need: 1,
+        interval: Duration::from_millis(200),
+        timeout: Duration::from_millis(200),
+        fall: 2,
+        rise: 2,
+        weight: crate::config::model::Weight::Adjust(-30),
+    });
+    config.groups[0].tracks.push(crate::config::model::TrackUse {
+        track: TrackId(0),
+        places: crate::config::model::Places::ALL,
+        scope: crate::config::model::TrackScope::Any,
+    });
+    let mut now = Instant::from_micros(1_000_000);
+    let mut engine = Engine::new(Arc::new(config), &Boot::default(), now);
+    let (mut out, until) = (Vec::new(), now.after(lost));
+    boot(&mut engine, now, &mut out);
+    while now < until.after(Duration::from_secs(60)) {
+        for action in core::mem::take(&mut out) {
+            match action {
+                Action::Probe { track, round } if now < until => {
+                    let outcome = ProbeOutcome::Answered(Duration::from_millis(1));
+                    engine.step(now, Event::Probe { track, round, target: 0, outcome }, &mut out);
+                }
+                Action::Notice(Notice::TrackChanged { up: false, .. }) => return now.since(until),
+                _ => {}
+            }
+        }
+        now = engine.next_deadline().unwrap();
+        engine.step(now, Event::Timeout, &mut out);
+    }
+    panic!("the loss was never noticed");
+}
+
+#[test]
+fn a_carrier_lost_soon_after_a_slow_boot_is_noticed_as_fast_as_ever() {
+    let boot = |engine: &mut Engine, now: Instant, out: &mut Vec<Action>| {
+        for condition in [LinkCondition::NoCarrier, LinkCondition::Up] {
+            for link in 0..3 {
+                let state = LinkState { condition, addresses: vec![address(link as u8, 2)] };
+                engine.step(now, Event::Link { link: LinkId(link), state: &state }, out);
+            }
+        }
+    };
+
+    let noticed = told_of_carrier_loss(boot, Duration::from_secs(5));
+
+    assert!(noticed <= Duration::from_millis(600), "{noticed:?}");
+}
