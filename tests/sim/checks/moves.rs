@@ -61,6 +61,9 @@ impl FewMoves {
 }
 
 /// (S6) A carrier that is dead for everybody, or comes back for everybody, moves nothing.
+///
+/// An outage so short that some nodes have judged it and others have not looks to those like a fault
+/// of the master; it counts only while it lasts.
 #[derive(Default)]
 pub struct CarrierDeadForAll {
     armed: Option<Calm>,
@@ -110,8 +113,11 @@ impl Property for CarrierDeadForAll {
         if self.was == Some(true) && !answers && applies && healthy {
             self.armed = self.armed.filter(|calm| calm.lasts(truth)).or(Calm::settled(truth));
         }
+        let back = self.was == Some(false) && answers;
+        let short = |calm: &Calm| truth.now - calm.since < truth.bounds.judgement;
         self.was = Some(answers);
         self.armed = self.armed.filter(|calm| calm.lasts(truth) && truth.forging.is_none());
+        self.armed = self.armed.filter(|calm| !(back && short(calm)));
         match (change, self.armed) {
             (Change::Role { node, from, to }, Some(calm)) if moves(from, to) => {
                 let after = ms(truth.now - calm.since);
