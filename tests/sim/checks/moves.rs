@@ -29,7 +29,9 @@ impl Property for FewMoves {
 
     fn look(&mut self, truth: &Truth, change: Change) -> Result<(), String> {
         if let Change::Role { node, from, to } = change {
-            if to == Role::Master {
+            // Where nobody served, nothing moved.
+            let taken = truth.masters().any(|master| master.place != node);
+            if to == Role::Master && taken {
                 self.rising.push((truth.now, node));
             } else if from == Role::Master {
                 self.settle(truth.now);
@@ -111,7 +113,8 @@ impl Property for CarrierDeadForAll {
         // What an operator moved away may come back once the holder was lowered.
         let applies = !truth.bounds.master_only && truth.switches == 0;
         if self.was == Some(true) && !answers && applies && healthy {
-            self.armed = self.armed.filter(|calm| calm.lasts(truth)).or(Calm::settled(truth));
+            let goes_on = self.armed.filter(|calm| calm.lasts(truth));
+            self.armed = goes_on.map(|calm| Calm { since: truth.now, ..calm }).or(Calm::settled(truth));
         }
         let back = self.was == Some(false) && answers;
         let short = |calm: &Calm| truth.now - calm.since < truth.bounds.judgement;
