@@ -14,7 +14,7 @@ const MINUTE: Micros = 60_000_000;
 /// A role held for less than this was not held: of three routers two may rise at once.
 const BLINK: Micros = 50_000;
 
-/// (S5) Under constant conditions there are at most two moves a minute.
+/// (S5) Under constant conditions there are at most two moves a minute, three among three routers.
 #[derive(Default)]
 pub struct FewMoves {
     /// Promotions that may still be a blink.
@@ -43,9 +43,10 @@ impl Property for FewMoves {
         let constant = if lossy { truth.now } else { truth.disturbed };
         let from = constant.max(truth.now.saturating_sub(MINUTE));
         self.moves.retain(|at| *at > from);
-        // A third router takes back what an operator gave to the last one.
+        // Among three the role may pass through the second best on its way, and an operator can give it
+        // to the last.
         let ordered = truth.orders_at + 2 * MINUTE > truth.now && truth.switches > 0;
-        let most = if ordered && truth.nodes.len() > 2 { 3 } else { 2 };
+        let most = truth.nodes.len() + usize::from(ordered && truth.nodes.len() > 2);
         if self.moves.len() > most {
             return Err(format!("{} moves within a minute of constant conditions", self.moves.len()));
         }
