@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use gwha::engine::Role;
 
-use crate::support::setup::{Node, Setup};
+use crate::support::setup::{Check, Node, Setup};
 use crate::world::Micros;
 
 /// How long a node that could not install its addresses counts as faulty (rule 22): it can find out
@@ -93,6 +93,8 @@ pub struct Bounds {
     pub latency: Micros,
     /// A probe's answer.
     pub answer: Micros,
+    /// Until every track has judged a lost carrier.
+    pub judgement: Micros,
     /// From any state to the final one, once nothing happens any more.
     pub settle: Micros,
     pub preempt: bool,
@@ -106,9 +108,12 @@ impl Bounds {
     pub fn new(setup: &Setup, latency: Micros, answer: Micros) -> Bounds {
         let master_down = micros(setup.master_down_max());
         let rise = setup.tracks.iter().map(|track| micros(track.rise_time())).max().unwrap_or(0);
+        let fall = |track: &Check| micros(track.interval * (u32::from(track.fall) + 1) + track.timeout);
+        let judgement = setup.tracks.iter().map(fall).max().unwrap_or(0);
         let timeout = setup.tracks.iter().map(|track| micros(track.timeout)).max().unwrap_or(0);
         Bounds {
             master_down,
+            judgement,
             latency,
             answer,
             settle: 3 * master_down + 2 * micros(setup.delay) + 2 * rise + timeout + 5_000_000,

@@ -14,7 +14,7 @@ const MINUTE: Micros = 60_000_000;
 /// A role held for less than this was not held: of three routers two may rise at once.
 const BLINK: Micros = 50_000;
 
-/// (S5) Under constant conditions there are at most two moves a minute.
+/// (S5) Under constant conditions there are at most two moves a minute, three among three routers.
 #[derive(Default)]
 pub struct FewMoves {
     /// Promotions that may still be a blink.
@@ -29,7 +29,9 @@ impl Property for FewMoves {
 
     fn look(&mut self, truth: &Truth, change: Change) -> Result<(), String> {
         if let Change::Role { node, from, to } = change {
-            if to == Role::Master {
+            // Where nobody served, nothing moved.
+            let taken = truth.masters().any(|master| master.place != node);
+            if to == Role::Master && taken {
                 self.rising.push((truth.now, node));
             } else if from == Role::Master {
                 self.settle(truth.now);
@@ -41,9 +43,10 @@ impl Property for FewMoves {
         let constant = if lossy { truth.now } else { truth.disturbed };
         let from = constant.max(truth.now.saturating_sub(MINUTE));
         self.moves.retain(|at| *at > from);
-        // A third router takes back what an operator gave to the last one.
+        // Among three the role may pass through the second best on its way, and an operator can give it
+        // to the last.
         let ordered = truth.orders_at + 2 * MINUTE > truth.now && truth.switches > 0;
-        let most = if ordered && truth.nodes.len() > 2 { 3 } else { 2 };
+        let most = truth.nodes.len() + usize::from(ordered && truth.nodes.len() > 2);
         if self.moves.len() > most {
             return Err(format!("{} moves within a minute of constant conditions", self.moves.len()));
         }
@@ -61,6 +64,9 @@ impl FewMoves {
 }
 
 /// (S6) A carrier that is dead for everybody, or comes back for everybody, moves nothing.
+///
+/// An outage so short that some nodes have judged it and others have not looks to those like a fault
+/// of the master; it counts only while it lasts.
 #[derive(Default)]
 pub struct CarrierDeadForAll {
     armed: Option<Calm>,
@@ -108,10 +114,14 @@ impl Property for CarrierDeadForAll {
         // What an operator moved away may come back once the holder was lowered.
         let applies = !truth.bounds.master_only && truth.switches == 0;
         if self.was == Some(true) && !answers && applies && healthy {
-            self.armed = self.armed.filter(|calm| calm.lasts(truth)).or(Calm::settled(truth));
+            let goes_on = self.armed.filter(|calm| calm.lasts(truth));
+            self.armed = goes_on.map(|calm| Calm { since: truth.now, ..calm }).or(Calm::settled(truth));
         }
+        let back = self.was == Some(false) && answers;
+        let short = |calm: &Calm| truth.now - calm.since < truth.bounds.judgement;
         self.was = Some(answers);
         self.armed = self.armed.filter(|calm| calm.lasts(truth) && truth.forging.is_none());
+        self.armed = self.armed.filter(|calm| !(back && short(calm)));
         match (change, self.armed) {
             (Change::Role { node, from, to }, Some(calm)) if moves(from, to) => {
                 let after = ms(truth.now - calm.since);
