@@ -52,6 +52,7 @@ impl Daemon {
     fn step_once(&mut self, now: Instant, event: Event<'_>) {
         let mut actions = core::mem::take(&mut self.actions);
         self.engine.step(now, event, &mut actions);
+        self.take_roles(now, &actions);
         for action in actions.drain(..) {
             self.perform(now, action);
         }
@@ -61,7 +62,7 @@ impl Daemon {
     fn perform(&mut self, now: Instant, action: Action) {
         match action {
             Action::Advertise { instance, priority } => self.advertise(now, instance, priority),
-            Action::Role(change) => self.take_role(now, &change),
+            Action::Role(change) => self.tell_role(now, &change),
             Action::Announce { instance } => self.system.announce(&self.config, instance),
             Action::Probe { track, round } => {
                 let answers = self.probes.start(track, round, now);
@@ -74,7 +75,10 @@ impl Daemon {
             }
             Action::Reply { id, result } => self.reply(now, id, &result),
             Action::Notice(notice) => self.notice(now, &notice),
-            Action::Configured => self.adopt(now),
+            Action::Configured => {
+                self.adopt(now);
+                self.settle(now);
+            }
             Action::Exit => self.life = Life::Over,
         }
     }
@@ -100,11 +104,35 @@ impl Daemon {
         }
     }
 
-    /// Returns when the addresses are as the role asks, or can't be: the next action may be the advert
-    /// that says so.
-    fn take_role(&mut self, now: Instant, change: &RoleChange) {
-        self.system.set_role(change.group, change.to.addresses(), change.epoch);
-        self.settle(now);
+    /// Brings the addresses of all groups whose role changes in this step to where they belong, before any of its
+    /// actions is carried out: each change asks for that before its next action, and groups don't depend on
+    /// each other. One by one, sixty groups would have to wait sixty times for a look at all addresses.
+    fn take_roles(&mut self, now: Instant, actions: &[Action]) {
+        let mut is_change = false;
+        for action in actions {
+            match action {
+                Action::Role(change) => {
+                    self.system.set_role(change.group, change.to.addresses(), change.epoch);
+                    is_change = true;
+                }
+                // Ids mean something else from here on; `adopt` sets the new roles.
+                Action::Configured => break,
+                Action::Advertise { .. }
+                | Action::Announce { .. }
+                | Action::Probe { .. }
+                | Action::EndProbe { .. }
+                | Action::KeepMaintenance(_)
+                | Action::Reply { .. }
+                | Action::Notice(_)
+                | Action::Exit => {}
+            }
+        }
+        if is_change {
+            self.settle(now);
+        }
+    }
+
+    fn tell_role(&mut self, now: Instant, change: &RoleChange) {
         if change.to != Role::Master {
             self.memory.stands_by(change.group.index(), change.epoch);
         }

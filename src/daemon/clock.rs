@@ -31,7 +31,15 @@ pub fn wall_seconds() -> u64 {
 #[derive(Debug)]
 pub struct Timer {
     fd: TimerFd,
-    armed: Option<Instant>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Armed(Instant),
+    /// Readable until it is set anew, to whatever time.
+    Fired,
 }
 
 impl Timer {
@@ -41,7 +49,7 @@ impl Timer {
     /// Those of `timerfd_create`.
     pub fn new() -> Result<Timer, Errno> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        Ok(Timer { fd: TimerFd::new(timerfd::ClockId::CLOCK_BOOTTIME, flags)?, armed: None })
+        Ok(Timer { fd: TimerFd::new(timerfd::ClockId::CLOCK_BOOTTIME, flags)?, state: State::Idle })
     }
 
     /// Makes the timer readable at `deadline`, or never. A system call only if that is a change.
@@ -49,7 +57,8 @@ impl Timer {
     /// # Errors
     /// Those of `timerfd_settime`.
     pub fn arm(&mut self, deadline: Option<Instant>) -> Result<(), Errno> {
-        if deadline == self.armed {
+        let wanted = deadline.map_or(State::Idle, State::Armed);
+        if wanted == self.state {
             return Ok(());
         }
         match deadline {
@@ -59,16 +68,13 @@ impl Timer {
             }
             None => self.fd.unset()?,
         }
-        self.armed = deadline;
+        self.state = wanted;
         Ok(())
     }
 
-    /// Takes note that the timer has fired: it must be armed anew, even for the same time.
+    /// Takes note that the timer is readable. The next [`Timer::arm`] ends that: no need to read it.
     pub fn fired(&mut self) {
-        self.armed = None;
-        // Reading makes it unreadable. It is non-blocking, and there is nothing to do about an error.
-        let mut count = [0; 8];
-        let _ = nix::unistd::read(&self.fd, &mut count);
+        self.state = State::Fired;
     }
 }
 
@@ -111,6 +117,7 @@ mod tests {
         assert!(is_readable_within(&timer, 5000));
         assert!(now() >= deadline);
         timer.fired();
+        timer.arm(None).unwrap();
         assert!(!is_readable_within(&timer, 30));
     }
 
@@ -122,6 +129,18 @@ mod tests {
             assert!(is_readable_within(&timer, 5000));
             timer.fired();
         }
+    }
+
+    #[test]
+    fn timer_that_has_fired_is_quiet_without_a_new_deadline() {
+        let mut timer = Timer::new().unwrap();
+        timer.arm(Some(now())).unwrap();
+        assert!(is_readable_within(&timer, 5000));
+
+        timer.fired();
+        timer.arm(None).unwrap();
+
+        assert!(!is_readable_within(&timer, 10));
     }
 
     #[test]
