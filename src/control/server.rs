@@ -76,7 +76,7 @@ impl Server {
     /// Listens at `path`, in place of whoever did so before: the caller holds the lock of the directory.
     ///
     /// # Errors
-    /// If the path can't be bound; most often it is longer than the 107 bytes of a socket address.
+    /// If the path can't be bound, or is longer than a socket address can be.
     pub fn open(path: &Path, poller: &mut Poller) -> io::Result<Server> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // The mode of the socket becomes that of its file: it is never open to others, not for a moment.
@@ -85,7 +85,9 @@ impl Server {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        socket.bind(&SockAddr::unix(path)?)?;
+        let address = SockAddr::unix(path)
+            .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "the path is longer than 107 bytes"))?;
+        socket.bind(&address)?;
         socket.listen(limits::CONTROL_CLIENTS as i32)?;
         socket.set_nonblocking(true)?;
         poller.add(&socket, Source::Control, Interest::Read)?;

@@ -159,6 +159,10 @@ impl Daemon {
     fn notice(&mut self, now: Instant, notice: &Notice) {
         let Some(suppressed) = self.limiter.admit(notice, now) else { return };
         let mut line = notify::noticed(&self.config, notice);
+        if let Notice::Conflict { instance } = notice {
+            let claims = self.conflicts.recent(now).filter(|claim| claim.instance == *instance);
+            line.happening.message.extend(claims.map(|claim| format!(" ({})", claim.mac)));
+        }
         if suppressed > 0 {
             line.happening.message.push_str(&format!(" ({suppressed} times more since it was said last)"));
         }

@@ -1,4 +1,4 @@
-//! Files of a bounded size.
+//! Files of a bounded size, and their errors in words.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -25,6 +25,14 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::ErrorKind::FileTooLarge.into());
     }
     Ok(bytes)
+}
+
+/// An error in words alone: "No such file or directory", without the number.
+pub fn plain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,11 @@ impl ConfigFile {
         self.loaded.as_ref().is_some_and(Loaded::depends_on_node)
     }
 
+    /// Whether some file was good.
+    pub fn is_in_force(&self) -> bool {
+        self.loaded.is_some()
+    }
+
     /// Whether the user has switched it off.
     pub fn is_disabled(&self) -> bool {
         self.loaded.as_ref().is_some_and(|loaded| !loaded.config.enabled)
@@ -94,7 +99,10 @@ pub fn check(path: &Path) -> (Checked, Option<Loaded>) {
             }
             (Checked { errors, warnings: sentences(&warnings), ..checked }, None)
         }
-        Err(error) => (Checked { errors: vec![format!("{}: {error}", checked.file)], ..checked }, None),
+        Err(error) => (
+            Checked { errors: vec![format!("{}: {}", checked.file, bounded::plain(&error))], ..checked },
+            None,
+        ),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod filter;
 
+use core::time::Duration;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 
@@ -28,6 +29,8 @@ use super::sockets::Device;
 pub struct Conflicts {
     slots: Vec<Option<Watch>>,
     retry: Option<Instant>,
+    /// The last foreign claim for each instance.
+    claims: Vec<(Claim, Instant)>,
 }
 
 #[derive(Debug)]
@@ -102,6 +105,22 @@ impl Conflicts {
                 self.retry = Some(now.after(RETRY));
             }
         }
+    }
+
+    /// Remembers a claim that is not our own.
+    pub fn note(&mut self, claim: Claim, now: Instant) {
+        self.claims.retain(|(known, _)| known.instance != claim.instance);
+        self.claims.push((claim, now));
+    }
+
+    /// Forgets all claims: ids mean something else now.
+    pub fn forget(&mut self) {
+        self.claims.clear();
+    }
+
+    /// Foreign claims of late.
+    pub fn recent(&self, now: Instant) -> impl Iterator<Item = Claim> {
+        self.claims.iter().filter(move |(_, at)| now.since(*at) < RECENT).map(|(claim, _)| *claim)
     }
 
     /// When [`Conflicts::update`] should be called again without any other reason.
@@ -251,5 +270,8 @@ fn claimed_v6(message: &[u8]) -> Option<(IpAddr, Mac)> {
 /// An ARP frame with its padding; an advertisement with a few options.
 const MESSAGE_BYTES: usize = 256;
 
+/// How long a claim is shown.
+const RECENT: Duration = Duration::from_secs(60);
+
 /// A socket is refused only for want of memory, descriptors or rights: none is back much sooner.
-const RETRY: core::time::Duration = core::time::Duration::from_secs(1);
+const RETRY: Duration = Duration::from_secs(1);

@@ -105,6 +105,9 @@ impl Daemon {
     /// Begins a switch; `Err` is the answer if that is not possible.
     fn switch(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Answer> {
         let SwitchArguments { to } = decode(arguments).map_err(Err)?;
+        if self.config.groups.is_empty() {
+            return Err(encode(&refused("no virtual router is configured and enabled")));
+        }
         let to = match to.as_deref() {
             None | Some("") => SwitchTo::Other,
             Some(name) => target(name, &self.config).map_err(|why| encode(&refused(&why)))?,

@@ -8,7 +8,7 @@ mod act;
 mod bounded;
 pub mod clock;
 pub mod config_file;
-mod conflicts;
+pub mod conflicts;
 pub mod history;
 pub mod memory;
 pub mod methods;

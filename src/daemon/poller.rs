@@ -85,7 +85,8 @@ impl Poller {
     /// Those of `epoll_create1`.
     pub fn new() -> Result<Poller, Errno> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Poller { epoll, events: Vec::new(), ready: Vec::new() })
+        // The kernel takes no list without room.
+        Ok(Poller { epoll, events: vec![EpollEvent::empty()], ready: Vec::new() })
     }
 
     /// Begins to watch a descriptor.

@@ -55,6 +55,7 @@ impl Daemon {
     pub(super) fn adopt(&mut self, now: Instant) {
         self.config = Arc::clone(self.engine.config());
         self.limiter.clear();
+        self.conflicts.forget();
         self.memory.set_groups(group_names(&self.config), &[]);
         let engine = &self.engine;
         self.system.configure(&self.config, |id| {
@@ -108,7 +109,9 @@ impl Daemon {
             log::error!("{error}");
         }
         if !checked.valid {
-            log::error!("{}: rejected; what was in force before still is", checked.file);
+            let instead =
+                if self.file.is_in_force() { "what was in force still is" } else { "standing idle" };
+            log::error!("{}: rejected; {instead}", checked.file);
         } else if self.file.is_disabled() {
             log::info!("{}: option enabled '0': standing idle", checked.file);
         }

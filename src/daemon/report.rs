@@ -14,6 +14,7 @@ use crate::status::{self, Status};
 use crate::wire::types::{Family, Version};
 
 use super::config_file::ConfigFile;
+use super::conflicts::Conflicts;
 use super::sockets::Sockets;
 
 /// Everything that the status is made of.
@@ -28,6 +29,8 @@ pub struct Sources<'a> {
     pub rows: Vec<Row>,
     /// What the adverts leave by.
     pub sockets: &'a Sockets,
+    /// Who else claims our addresses.
+    pub conflicts: &'a Conflicts,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.

@@ -14,14 +14,15 @@ use nix::errno::Errno;
 
 use crate::config::model::Config;
 use crate::control::server::Server;
-use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered};
+use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered, Role};
 use crate::limits;
 use crate::status::{Happening, Status};
 
 use super::act::Fact;
+use super::bounded::plain;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
-use super::conflicts::{Claim, Conflicts, Seen};
+use super::conflicts::{Conflicts, Seen};
 use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
@@ -50,7 +51,7 @@ pub enum Error {
     /// The run-time directory can't be used.
     RunDir(run_dir::Error),
     /// The control socket can't be opened.
-    Control(io::Error),
+    Control(PathBuf, io::Error),
     /// Links and addresses can't be read.
     Netlink(String),
     /// The kernel refuses what nothing works without.
@@ -61,9 +62,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::RunDir(error) => error.fmt(f),
-            Error::Control(error) => write!(f, "control socket: {error}"),
+            Error::Control(path, error) => write!(f, "control socket {}: {}", path.display(), plain(error)),
             Error::Netlink(error) => write!(f, "netlink: {error}"),
-            Error::Kernel(what, error) => write!(f, "{what}: {error}"),
+            Error::Kernel(what, error) => write!(f, "{what}: {}", plain(error)),
         }
     }
 }
@@ -142,7 +143,7 @@ impl Daemon {
         poller.add(&signals, Source::Signals, Interest::Read).map_err(kernel("epoll"))?;
         let system = System::open(&run_dir, started, &mut poller)?;
         let socket = run_dir::control_socket(&options.run_dir);
-        let server = Server::open(&socket, &mut poller).map_err(Error::Control)?;
+        let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
         let idle = Arc::new(config_file::idle());
         let mut daemon = Daemon {
@@ -258,8 +259,13 @@ impl Daemon {
     fn look_for_conflicts(&mut self, slot: u16, now: Instant) {
         for _ in 0..limits::CONFLICTS_PER_TURN {
             match self.conflicts.receive(slot) {
-                Seen::Claim(Claim { instance, link, mac }) if self.system.mac(link) != Some(mac) => {
-                    self.step(now, Event::Conflict { instance });
+                Seen::Claim(claim) if self.system.mac(claim.link) != Some(claim.mac) => {
+                    // A standby hears the master's own announcements.
+                    let group = self.config.instances.get(claim.instance.index()).map(|it| it.group);
+                    if group.is_some_and(|group| self.engine.role(group).0 == Role::Master) {
+                        self.conflicts.note(claim, now);
+                        self.step(now, Event::Conflict { instance: claim.instance });
+                    }
                 }
                 Seen::Claim(_) | Seen::Other => {}
                 Seen::Nothing => return,
@@ -329,6 +335,7 @@ impl Daemon {
             devices: self.system.devices(),
             rows: self.system.rows(now),
             sockets: &self.sockets,
+            conflicts: &self.conflicts,
             started: self.started,
             now,
         }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
+use super::bounded::plain;
+
 /// Where the directory is unless `--run-dir` says otherwise. On OpenWrt `/var` is in memory.
 pub const DEFAULT: &str = "/var/run/gwha";
 
@@ -45,7 +47,7 @@ impl fmt::Display for Error {
                 write!(f, "{} is in use by another gwha (process {by}); ", path.display())?;
                 f.write_str("a second daemon needs a --run-dir of its own")
             }
-            Error::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Error::Io(path, error) => write!(f, "{}: {}", path.display(), plain(error)),
         }
     }
 }

@@ -6,6 +6,7 @@
 mod message;
 mod open;
 
+use core::time::Duration;
 use std::io;
 use std::net::IpAddr;
 
@@ -256,7 +257,7 @@ fn copy(error: &io::Error) -> io::Error {
 }
 
 /// A socket is refused only for want of memory, descriptors or rights: none is back much sooner.
-const RETRY: core::time::Duration = core::time::Duration::from_secs(1);
+const RETRY: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

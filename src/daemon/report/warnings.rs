@@ -7,6 +7,7 @@ use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, Ro
 use crate::status::{Health, Status, Warning};
 use crate::syslog;
 
+use super::super::bounded::plain;
 use super::Sources;
 
 /// Adds the warnings and the health to an otherwise complete status.
@@ -16,6 +17,7 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     for (group, view) in sources.engine.config().groups.iter().zip(views) {
         findings.about_group(sources, group, view);
     }
+    findings.about_conflicts(sources);
     findings.about_tracks(status);
     findings.about_actions(status);
     let untold = syslog::untold();
@@ -54,7 +56,9 @@ impl Findings {
                 1 => String::new(),
                 count => format!(" (and {} more)", count.saturating_sub(1)),
             };
-            self.degraded("config_rejected", format!("{error}{more}"));
+            // With nothing in force this router is no gateway at all.
+            let health = if sources.file.is_in_force() { Health::Degraded } else { Health::Critical };
+            self.add(health, "config_rejected", format!("{error}{more}"));
         }
         for warning in &state.warnings {
             self.degraded("config", warning.as_str());
@@ -116,7 +120,7 @@ impl Findings {
             self.degraded("link", format!("instance {name}: {problem}"));
         }
         if let Some(error) = sources.sockets.failure(view.id) {
-            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {error}"));
+            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {}", plain(error)));
         }
         let is_silent = |view: &InstanceView| !view.peers.iter().any(|it| it.state == PeerState::Alive);
         // The master is heard elsewhere, or this node would have taken over.
@@ -128,6 +132,14 @@ impl Findings {
                 let text = format!("instance {name}: {} has another {}", peer.address, what.name());
                 self.degraded("misconfigured", text);
             }
+        }
+    }
+
+    fn about_conflicts(&mut self, sources: &Sources<'_>) {
+        for claim in sources.conflicts.recent(sources.now) {
+            let instance = sources.engine.config().instances.get(claim.instance.index());
+            let name = instance.map_or("?", |instance| &instance.name);
+            self.degraded("conflict", format!("instance {name}: {} claims a virtual address", claim.mac));
         }
     }
 
