@@ -258,6 +258,3 @@ fn copy(error: &io::Error) -> io::Error {
 
 /// A socket is refused only for want of memory, descriptors or rights: none is back much sooner.
 const RETRY: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests;
