@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::lab::Lab;
 use crate::lab::gwha::{Gwha, binary, run_dir};
 use crate::lab::isolate;
 use crate::lab::probe::{Outage, Probe};
 use crate::lab::setup::Setup;
 use crate::lab::topology::{Host, OUTSIDE, Segment};
-use crate::lab::{Lab, print_ends_of_logs};
 
 use super::ms;
 use super::view::{Scene, View};
@@ -144,7 +144,7 @@ impl<'a> Stage<'a> {
             return ExitCode::SUCCESS;
         }
         println!("\n{bad} of {} outages exceeded the budget.", self.acts.len());
-        print_ends_of_logs(&self.lab.dir);
+        self.lab.keep_files();
         ExitCode::FAILURE
     }
 

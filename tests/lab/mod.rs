@@ -38,7 +38,7 @@ pub mod topology;
 pub mod wait;
 pub mod watch;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ pub struct Lab {
     /// Every address that came or went on a host, since the start.
     pub watch: Watch,
     faults: RefCell<Faults>,
+    keep: Cell<bool>,
 }
 
 impl Lab {
@@ -80,8 +81,14 @@ impl Lab {
             capture: Capture::start(&dir),
             watch: Watch::start(),
             faults: RefCell::new(Faults::default()),
+            keep: Cell::new(false),
             dir,
         }
+    }
+
+    /// Has the run's files kept, as those of a failed run.
+    pub fn keep_files(&self) {
+        self.keep.set(true);
     }
 
     /// The network namespace of `host`.
@@ -127,7 +134,7 @@ impl Lab {
 impl Drop for Lab {
     /// Keeps the files of a failed run and says where; removes those of a good one.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if !std::thread::panicking() && !self.keep.get() {
             let _ = fs::remove_dir_all(&self.dir);
             return;
         }
@@ -144,7 +151,7 @@ impl Drop for Lab {
 }
 
 /// Prints the last lines of every log, for whoever cannot look into the directory.
-pub fn print_ends_of_logs(dir: &Path) {
+fn print_ends_of_logs(dir: &Path) {
     const LINES: usize = 15;
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
