@@ -6,6 +6,7 @@
 mod apply;
 mod checks;
 mod contract;
+mod directed;
 mod fault;
 mod net;
 mod node;

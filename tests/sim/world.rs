@@ -102,6 +102,9 @@ pub struct World {
     pub properties: Vec<Box<dyn Property>>,
     pub trace: Trace,
     pub rng: Rng,
+    /// For each node: adverts sent, and when addresses were announced.
+    pub sent: Vec<u32>,
+    pub announced: Vec<Vec<Micros>>,
     queue: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     failure: Option<Failure>,
@@ -175,6 +178,8 @@ impl World {
             properties,
             trace: Trace::new(),
             rng: Rng::new(plan.seed ^ 0x5eed),
+            sent: vec![0; nodes],
+            announced: vec![Vec::new(); nodes],
             queue: BinaryHeap::new(),
             sequence: 0,
             failure: None,
@@ -325,10 +330,11 @@ impl World {
                 self.look(Change::Fault);
             }
             Action::EndProbe { .. } | Action::Configured => {}
-            Action::Announce { .. }
-            | Action::KeepMaintenance(_)
-            | Action::Reply { .. }
-            | Action::Notice(_) => {
+            Action::Announce { .. } => {
+                self.announced[place].push(self.now);
+                self.trace.add(self.now, Some(place), Entry::Does(action));
+            }
+            Action::KeepMaintenance(_) | Action::Reply { .. } | Action::Notice(_) => {
                 self.trace.add(self.now, Some(place), Entry::Does(action));
             }
         }
@@ -353,6 +359,7 @@ impl World {
 
     fn advertise(&mut self, place: Place, member: usize, priority: u8) {
         self.trace.add(self.now, Some(place), Entry::Sends(member, priority));
+        self.sent[place] += 1;
         if priority > 1 && self.truth.word(place, priority) {
             self.look(Change::Word);
         }
