@@ -11,6 +11,7 @@ mod fault;
 mod net;
 mod node;
 mod rng;
+mod sabotage;
 mod speaker;
 mod swarm;
 mod trace;

@@ -82,7 +82,6 @@ pub enum Station {
 
 /// A speaker, and the machine it runs on.
 pub struct Speech {
-    pub who: Who,
     /// `None`: it does not run.
     pub speaker: Option<Speaker>,
     pub links: Vec<bool>,
@@ -519,11 +518,6 @@ impl World {
         self.sequence += 1;
         self.queue.push(Reverse(Due { at, sequence: self.sequence, what }));
     }
-
-    /// The role of a group of a node, from the engine itself.
-    pub fn role(&self, place: Place) -> Role {
-        self.truth.nodes[place].role
-    }
 }
 
 impl Who {
@@ -540,7 +534,6 @@ impl Station {
         match who {
             Who::Gwha => Station::Gwha(Box::new(Node::new(setup, place, clock))),
             Who::Speaker { .. } => Station::Speaker(Box::new(Speech {
-                who,
                 speaker: None,
                 links: vec![false; setup.members.len()],
                 wake_at: None,

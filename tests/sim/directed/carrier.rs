@@ -1,5 +1,7 @@
 //! The carrier, lost for one and for both, at every phase of the probes.
 
+use crate::fault::Order;
+
 use super::*;
 
 /// Intervals, falls and weights.
@@ -124,5 +126,23 @@ fn a_carrier_behind_up_on_master_that_is_dead_for_one_leaves_the_role_with_the_o
 
         play.assert_master(B);
         assert_eq!(play.moves().len(), 2, "one move");
+    }
+}
+
+#[test]
+fn a_recheck_forgets_what_only_the_master_could_judge() {
+    for seed in 0..10 {
+        let track =
+            "track carrier on=wan interval=1s timeout=0.5s fall=2 rise=2 link=wg0 scope=master weight=-30";
+        let mut play = Play::pair(seed, &[THREE, track, "delay=5s"]);
+        play.fault(Fault::Carrier(A, false));
+        play.run(60 * S);
+        play.fault(Fault::Carrier(A, true));
+        play.run(60 * S);
+        play.assert_master(B);
+        play.fault(Fault::Order(A, Order::Recheck));
+        play.run(10 * S);
+
+        play.assert_master(A);
     }
 }

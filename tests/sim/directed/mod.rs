@@ -21,7 +21,7 @@ use crate::node::Clock;
 use crate::rng::Rng;
 use crate::support::setup::{Node, Setup};
 use crate::truth::Truth;
-use crate::world::{Micros, Pace, Plan, Who, World};
+use crate::world::{Failure, Micros, Pace, Plan, Who, World};
 
 const MS: Micros = 1_000;
 const S: Micros = 1_000_000;
@@ -35,8 +35,8 @@ const C: Node = 2;
 const PHASES: u64 = 50;
 
 /// A world that a test drives.
-struct Play {
-    world: World,
+pub struct Play {
+    pub world: World,
     moves: Rc<RefCell<Vec<Move>>>,
     rng: Rng,
 }
@@ -71,6 +71,11 @@ impl Property for Recorder {
 impl Play {
     /// Machines that are off: a line each for the configuration and its tracks.
     fn dark(seed: u64, kinds: &[Who], lines: &[&str]) -> Play {
+        Play::watched(seed, kinds, lines, checks::all())
+    }
+
+    /// Machines that are off, and only these properties watch.
+    pub fn watched(seed: u64, kinds: &[Who], lines: &[&str], mut properties: Vec<Box<dyn Property>>) -> Play {
         let mut setup = Setup { routers: kinds.len(), ..Setup::default() };
         for line in lines {
             let done = match line.strip_prefix("track ") {
@@ -93,7 +98,6 @@ impl Play {
             end: 0,
         };
         let moves = Rc::new(RefCell::new(Vec::new()));
-        let mut properties = checks::all();
         properties.push(Box::new(Recorder(Rc::clone(&moves))));
         Play { world: World::new(plan, properties), moves, rng }
     }
@@ -117,7 +121,7 @@ impl Play {
     }
 
     /// A node starts with good links.
-    fn boot(&mut self, node: Node) {
+    pub fn boot(&mut self, node: Node) {
         for member in 0..self.members() {
             self.fault(Fault::Link(node, member, LinkCondition::Up));
         }
@@ -125,27 +129,36 @@ impl Play {
     }
 
     /// As long as it can take, and a little more, so that no phase is special.
-    fn settle(&mut self) {
+    pub fn settle(&mut self) {
         let phase = self.rng.between(0, 10 * S);
         self.run(self.world.truth.bounds.settle + phase);
     }
 
     /// Time passes. Every property has to hold meanwhile.
-    fn run(&mut self, time: Micros) {
+    pub fn run(&mut self, time: Micros) {
         let until = self.world.now + time;
         while self.world.now < until {
             let next = until.min(self.world.now + S);
             if let Err(failure) = self.world.run_until(next) {
-                panic!(
-                    "{}\nseed {} at {}: {} {}",
-                    failure.tail, self.world.plan.seed, failure.at, failure.what, failure.why
-                );
+                let Failure { at, what, why, tail } = failure;
+                panic!("{tail}\nseed {} at {at}: {what} {why}", self.world.plan.seed);
             }
         }
     }
 
-    fn fault(&mut self, fault: Fault) {
+    /// Time passes until a property does not hold.
+    pub fn run_to_failure(&mut self, time: Micros) -> Option<Failure> {
+        let until = self.world.now + time;
+        (self.world.now..until).step_by(S as usize).find_map(|next| self.world.run_until(next).err())
+    }
+
+    pub fn fault(&mut self, fault: Fault) {
         self.world.apply(fault, Declared::Yes);
+    }
+
+    /// Something that the checkers are not told of.
+    pub fn secret(&mut self, fault: Fault) {
+        self.world.apply(fault, Declared::No);
     }
 
     /// A cable is pulled, or put back.
