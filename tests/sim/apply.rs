@@ -1,7 +1,5 @@
 //! How a fault is done to the world, and what the checkers are told of it.
 
-use std::sync::Arc;
-
 use gwha::engine::{LinkCondition, Role};
 
 use crate::checks::Change;
@@ -11,7 +9,7 @@ use crate::speaker::Speaker;
 use crate::support::setup::{Node as Place, Setup};
 use crate::trace::Entry;
 use crate::truth::{Bounds, Kind, NodeTruth, SegmentTruth, Truth};
-use crate::world::{Micros, Station, Who, World};
+use crate::world::{Station, Who, World};
 
 impl World {
     /// Does a fault.
@@ -300,16 +298,4 @@ impl Truth {
     pub fn word(&mut self, node: Place, priority: u8) -> bool {
         core::mem::replace(&mut self.nodes[node].word, priority) != priority
     }
-}
-
-/// The configuration of a node that was changed behind the checkers' back.
-pub fn with_config(world: &mut World, place: Place, setup: &Setup) {
-    if let Station::Gwha(node) = &mut world.stations[place] {
-        node.set_config(Arc::clone(&setup.config(place)));
-    }
-}
-
-/// When a plan's last fault is.
-pub fn last_fault(faults: &[(Micros, Fault)]) -> Micros {
-    faults.iter().map(|(at, _)| *at).max().unwrap_or(0)
 }

@@ -6,10 +6,12 @@
 mod apply;
 mod checks;
 mod contract;
+mod directed;
 mod fault;
 mod net;
 mod node;
 mod rng;
+mod sabotage;
 mod speaker;
 mod swarm;
 mod trace;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gwha::config::model::{Config, GroupId, LinkId, TrackId};
 use gwha::engine::{
     Action, Addresses, ApplyOutcome, Boot, Command, CommandId, Engine, Epoch, Event, Instant, LinkCondition,
-    LinkState, Maintenance, ProbeOutcome, Remembered, Role, Round,
+    LinkState, ProbeOutcome, Remembered, Role, Round,
 };
 use gwha::wire::vrrp::{Outgoing, Packet};
 
@@ -27,7 +27,6 @@ const TIMEOUTS: usize = 3;
 
 /// A router.
 pub struct Node {
-    pub place: Place,
     config: Arc<Config>,
     own: Vec<IpAddr>,
     vips: Vec<Vec<IpAddr>>,
@@ -102,7 +101,6 @@ impl Node {
     pub fn new(setup: &Setup, place: Place, clock: Clock) -> Node {
         let members = setup.members.len();
         Node {
-            place,
             config: setup.config(place),
             own: (0..members).map(|member| setup.address(member, place)).collect(),
             vips: (0..members).map(|member| setup.vips(member)).collect(),
@@ -127,10 +125,6 @@ impl Node {
 
     pub fn runs(&self) -> bool {
         self.engine.is_some()
-    }
-
-    pub fn role(&self) -> Role {
-        self.engine.as_ref().map_or(Role::Init, |engine| engine.role(GroupId(0)).0)
     }
 
     /// The daemon starts; what it wrote to tmpfs in an earlier life is there unless the power was off.
@@ -350,18 +344,6 @@ impl Node {
             Frame { member, source, destination, bytes: bytes.into(), prompt: true }
         };
         instance.others(source).map(frame).collect()
-    }
-
-    /// What the node would do after a restart of the machine.
-    pub fn in_maintenance(&self) -> bool {
-        self.boot.maintenance == Maintenance::On
-    }
-
-    /// What the engine says it would say, for traces.
-    pub fn says(&self, now: Micros) -> String {
-        let Some(engine) = &self.engine else { return "off".to_owned() };
-        let view = engine.group(GroupId(0), self.clock.read(now));
-        format!("{} {} {:?}", view.role.name(), view.priority, view.blocked_by)
     }
 
     /// How long a probe takes to come back, as an outcome.

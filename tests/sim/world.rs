@@ -82,7 +82,6 @@ pub enum Station {
 
 /// A speaker, and the machine it runs on.
 pub struct Speech {
-    pub who: Who,
     /// `None`: it does not run.
     pub speaker: Option<Speaker>,
     pub links: Vec<bool>,
@@ -102,6 +101,9 @@ pub struct World {
     pub properties: Vec<Box<dyn Property>>,
     pub trace: Trace,
     pub rng: Rng,
+    /// For each node: adverts sent, and when addresses were announced.
+    pub sent: Vec<u32>,
+    pub announced: Vec<Vec<Micros>>,
     queue: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     failure: Option<Failure>,
@@ -175,6 +177,8 @@ impl World {
             properties,
             trace: Trace::new(),
             rng: Rng::new(plan.seed ^ 0x5eed),
+            sent: vec![0; nodes],
+            announced: vec![Vec::new(); nodes],
             queue: BinaryHeap::new(),
             sequence: 0,
             failure: None,
@@ -325,10 +329,11 @@ impl World {
                 self.look(Change::Fault);
             }
             Action::EndProbe { .. } | Action::Configured => {}
-            Action::Announce { .. }
-            | Action::KeepMaintenance(_)
-            | Action::Reply { .. }
-            | Action::Notice(_) => {
+            Action::Announce { .. } => {
+                self.announced[place].push(self.now);
+                self.trace.add(self.now, Some(place), Entry::Does(action));
+            }
+            Action::KeepMaintenance(_) | Action::Reply { .. } | Action::Notice(_) => {
                 self.trace.add(self.now, Some(place), Entry::Does(action));
             }
         }
@@ -353,6 +358,7 @@ impl World {
 
     fn advertise(&mut self, place: Place, member: usize, priority: u8) {
         self.trace.add(self.now, Some(place), Entry::Sends(member, priority));
+        self.sent[place] += 1;
         if priority > 1 && self.truth.word(place, priority) {
             self.look(Change::Word);
         }
@@ -512,11 +518,6 @@ impl World {
         self.sequence += 1;
         self.queue.push(Reverse(Due { at, sequence: self.sequence, what }));
     }
-
-    /// The role of a group of a node, from the engine itself.
-    pub fn role(&self, place: Place) -> Role {
-        self.truth.nodes[place].role
-    }
 }
 
 impl Who {
@@ -533,7 +534,6 @@ impl Station {
         match who {
             Who::Gwha => Station::Gwha(Box::new(Node::new(setup, place, clock))),
             Who::Speaker { .. } => Station::Speaker(Box::new(Speech {
-                who,
                 speaker: None,
                 links: vec![false; setup.members.len()],
                 wake_at: None,

@@ -46,7 +46,8 @@ const LEARN_EVERY: Duration = Duration::from_secs(60);
 const LEARN_TIMES: u8 = 3;
 
 impl Question {
-    fn asking(&self) -> bool {
+    /// It is being asked.
+    pub fn is_open(&self) -> bool {
         self.until.at().is_some()
     }
 
@@ -56,7 +57,7 @@ impl Question {
 
     /// Somebody said 0. A round that is due too early is put off, not dropped.
     fn want(&mut self, now: Instant) {
-        if self.asking() || self.begin.at().is_some() {
+        if self.is_open() || self.begin.at().is_some() {
             return;
         }
         let earliest = self.started.map_or(now, |last| last.after(ROUND_MIN));
@@ -136,10 +137,10 @@ impl Group {
             return;
         }
         let question = &mut standby.question;
-        let asked = question.started.filter(|_| question.asking());
+        let asked = question.started.filter(|_| question.is_open());
         if asked.is_some_and(|started| cx.now.since(started) > TOO_SOON) {
             question.end();
-        } else if !question.asking() {
+        } else if !question.is_open() {
             question.begin.stop();
         }
         self.members[member].stopped = false;

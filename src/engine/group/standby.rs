@@ -193,12 +193,14 @@ impl Group {
     }
 
     /// Whether a sender takes the place of the present master: higher, or equal from a higher address, or
-    /// the present one has been silent for two intervals.
+    /// the present one has been silent for two intervals, or said that it stops.
     fn replaces(&self, cx: &Cx<'_>, key: IpAddr, heard: &Heard) -> bool {
-        let State::Standby(Standby { master: Some(present), .. }) = &self.state else { return true };
+        let State::Standby(Standby { master: Some(present), question, .. }) = &self.state else {
+            return true;
+        };
         let interval = self.members[present.member].learned.duration();
         let silent = cx.now.since(present.last_heard) >= interval.saturating_mul(2);
-        silent || (heard.priority, key) > (present.word, present.key)
+        silent || question.is_open() || (heard.priority, key) > (present.word, present.key)
     }
 
     /// Rules 5 and 8: is there a reason to take over from the master that is heard?
