@@ -10,7 +10,7 @@ REPS ?= 11
 KEEP ?=
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: deps-build deps-lab ## Two gateways fail over before your eyes, in a minute (KEEP=1 leaves them running)
 	cargo build --release --bin gwha --example demo
@@ -45,3 +45,5 @@ deps: ## Installs everything any target needs
 .PHONY: $(SETS:%=deps-%)
 $(SETS:%=deps-%): deps-%:
 	@tools/deps.sh $*
+
+include tools/package.mk

@@ -37,7 +37,7 @@ impl Invocation {
             Command::Version => print(concat!("gwha ", env!("CARGO_PKG_VERSION"), "\n")),
             Command::Run { stderr } => {
                 syslog::install(stderr);
-                run(daemon::Options { config: self.config, run_dir: self.run_dir })
+                ended(daemon::run(daemon::Options { config: self.config, run_dir: self.run_dir }))
             }
             Command::Check { file } => check(file.as_deref().unwrap_or(&self.config)),
             Command::Status { form } => ask::status(&socket, form),
@@ -47,12 +47,13 @@ impl Invocation {
             Command::Maintenance { on } => ask::maintenance(&socket, on),
             Command::Sync => ask::sync(&socket),
             Command::Reload => ask::reload(&socket),
+            Command::Release => ended(daemon::release(&self.run_dir)),
         }
     }
 }
 
-fn run(options: daemon::Options) -> u8 {
-    match daemon::run(options) {
+fn ended(result: Result<(), daemon::Error>) -> u8 {
+    match result {
         Ok(()) => HEALTHY,
         Err(error) => {
             // The log may be somewhere else; whoever started this sees why it ended.

@@ -6,6 +6,9 @@
 #       e2e    lab, and the real keepalived: make e2e, make bench
 #       oracles  OpenWrt's own libraries, built to compare with: make oracles
 #       cross  the sources of Rust's standard library for other processors: make mips
+#       ipk    what packs .ipk files: make ipk, make dist
+#       qemu   ipk, and emulators of the routers' processors: make cross-test
+#       packaging  ipk, and what looks at packages and scripts: make packaging
 #
 # Nothing is installed, and no root is needed, where everything is there already.
 set -eu
@@ -19,7 +22,10 @@ programs() {
     e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping" ;;
     oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev" ;;
     cross) echo "apt-get=apt dpkg=dpkg awk=mawk" ;;
-    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, oracles, cross)" >&2; exit 2 ;;
+    ipk) echo "$(programs cross) tar=tar git=git make=make libdeflate-gzip=libdeflate-tools" ;;
+    qemu) echo "$(programs ipk) qemu-mips-static=qemu-user-static" ;;
+    packaging) echo "$(programs ipk) shellcheck=shellcheck readelf=binutils python3=python3 unshare=util-linux" ;;
+    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, oracles, cross, ipk, qemu, packaging)" >&2; exit 2 ;;
     esac
 }
 

@@ -16,6 +16,7 @@ top=$(dirname "$here")
 . "$here/cross-arch.sh"
 
 main() {
+	command -v libdeflate-gzip >/dev/null || die "libdeflate-gzip is missing (tools/deps.sh ipk)"
 	case ${1:-} in
 	gwha) [ $# = 4 ] || usage; pack_gwha "$2" "$3" "$4" ;;
 	luci-app-gwha) [ $# = 2 ] || usage; pack_luci "$2" ;;
@@ -153,11 +154,11 @@ finish() {
 	sed -i "s/@SIZE@/$(wc -c <"$work/data.tar")/; s/@FILES@/LicenseFiles: $files/; /^LicenseFiles: \$/d" "$control/control"
 	mkdir "$work/outer"
 	echo 2.0 >"$work/outer/debian-binary"
-	gzip -9n <"$work/data.tar" >"$work/outer/data.tar.gz"
-	archive "$control" . | gzip -9n >"$work/outer/control.tar.gz"
+	squeeze <"$work/data.tar" >"$work/outer/data.tar.gz"
+	archive "$control" . | squeeze >"$work/outer/control.tar.gz"
 	file=${name}_${version}_$arch.ipk
 	# Moved into place whole: an index made meanwhile never sees half of it.
-	archive "$work/outer" ./control.tar.gz ./data.tar.gz ./debian-binary | gzip -9n >"$out/.$file.part"
+	archive "$work/outer" ./control.tar.gz ./data.tar.gz ./debian-binary | squeeze >"$out/.$file.part"
 	mv "$out/.$file.part" "$out/$file"
 	echo "$out/$file"
 }
@@ -171,6 +172,9 @@ archive() {
 		-C "$from" -cf - "$@"
 }
 
+# Ordinary gzip, but searched for longer: 4 % less than gzip -9.
+squeeze() { libdeflate-gzip -12 -n -c; }
+
 write_index() {
 	cd "$1"
 	for ipk in *.ipk; do
@@ -179,7 +183,7 @@ write_index() {
 			sed "s/^Description:/Filename: $ipk\\nSize: $(wc -c <"$ipk")\\nSHA256sum: $(sha256sum <"$ipk" | cut -d' ' -f1)\\n&/"
 		echo
 	done >Packages
-	gzip -9nc Packages >Packages.gz
+	squeeze <Packages >Packages.gz
 	echo "$PWD/Packages"
 }
 

@@ -63,6 +63,8 @@ pub enum Command {
     },
     /// Read the configuration again.
     Reload,
+    /// Put away what a daemon has left behind.
+    Release,
     /// Show the help.
     Help,
     /// Show the version.
@@ -175,6 +177,7 @@ impl Raw {
             "history" => Command::History { form, limit: self.limit.take() },
             "leases" => Command::Leases { form },
             "reload" => Command::Reload,
+            "release" => Command::Release,
             _ => return Err(Error::Unknown(name)),
         };
         self.must_be_used_up(&command, form)?;
@@ -235,6 +238,7 @@ mod tests {
             ("history --limit 3", Command::History { form: Form::Text, limit: Some(3) }),
             ("leases", Command::Leases { form: Form::Text }),
             ("reload", Command::Reload),
+            ("release", Command::Release),
             ("--version", Command::Version),
             ("--help", Command::Help),
             ("status --help", Command::Help),

@@ -25,6 +25,8 @@ Serve
   run [--stderr]          the daemon, in the foreground. It logs to syslog, and
                           to standard error if that is a terminal or with
                           --stderr. SIGHUP reloads, SIGTERM hands over and ends.
+  release                 put away what a stopped or killed daemon has left on
+                          this router; the init script does, at a removal
 
 Options
   --config FILE           configuration (default /etc/config/gwha)

@@ -15,6 +15,7 @@ pub mod methods;
 mod notify;
 pub mod poller;
 mod probes;
+mod release;
 mod reload;
 pub mod report;
 mod resolver;
@@ -25,4 +26,5 @@ pub mod sockets;
 pub mod storage;
 mod system;
 
+pub use release::release;
 pub use run::{Error, Options, run};

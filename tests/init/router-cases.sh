@@ -52,6 +52,44 @@ fact "the shipped configuration starts nothing" equal "" "$(pid)"
 fact "keys and hooks are kept over a sysupgrade" equal "/etc/gwha/
 /etc/hotplug.d/gwha/" "$(cat /lib/upgrade/keep.d/gwha)"
 
+echo "# the real daemon, alone on a LAN"
+ip link add lan0 type dummy
+ip link set lan0 up
+ip address add 192.168.1.2/24 dev lan0
+holds() { ip address show dev lan0 | grep -qF 'inet 192.168.1.1/'; }
+holds_not() { ! holds; }
+DEVICE="config instance 'lan'\n\toption device 'lan0'\n\toption vrid '51'\n\toption advert_interval '100'\n\tlist router '192.168.1.2'\n\tlist router '192.168.1.3'\n\tlist vip '192.168.1.1/24'\n"
+configure 1 "$DEVICE"
+$G start
+fact "it becomes master" within 100 holds
+real=$(pid)
+$G reload
+sleep 0.5
+fact "a reload keeps the role and the process" eval 'holds && [ "$(pid)" = "$real" ]'
+fact "its status can be asked for" contains "$(gwha status --json)" '"role"'
+kill -9 "$real"
+fact "killed, it is back" within 30 eval '[ -n "$(pid)" ] && [ "$(pid)" != "$real" ]'
+fact "and master again" within 100 holds
+$G stop
+fact "stop takes the gateway address off" holds_not
+configure 1 "$DEVICE# broken\nconfig instance 'x'\n\toption vrid '300'\n"
+$G start
+sleep 2.5
+fact "a configuration that cannot be used does not make it come and go" eval '[ "$(pid)" = "$(sleep 2; pid)" ] && [ -n "$(pid)" ]'
+configure 1 "$DEVICE"
+ubus call service event '{"type":"config.change","data":{"package":"gwha"}}'
+fact "and it serves as soon as that is mended" within 130 holds
+real=$(pid)
+# procd must not bring it back between the two, as after a kill before a removal.
+kill -STOP "$real"
+ubus call service delete '{"name":"gwha"}'
+kill -9 "$real"
+within 20 gone "$real"
+fact "a daemon that was killed leaves its address" holds
+$G disable
+fact "disable gives back what was left" holds_not
+$G enable
+
 echo "# start"
 use_stand_in
 configure 1 "$LAN"

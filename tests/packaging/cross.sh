@@ -31,7 +31,6 @@ main() {
 one() {
 	arch_lookup "$1"
 	echo "# $ARCH"
-	[ -z "$QEMU" ] || command -v "$QEMU" >/dev/null || install_qemu
 	began=$(date +%s)
 	program=$(tools/cross.sh build "$ARCH" 2>"$TMPDIR/build.log") || { cat "$TMPDIR/build.log"; exit 1; }
 	built=$(($(date +%s) - began))
@@ -65,12 +64,6 @@ unit_tests() {
 	tools/cross.sh test "$ARCH" wire:: engine:: config:: uci:: ubus:: >"$TMPDIR/tests" 2>&1 || status=$?
 	tail -40 "$TMPDIR/tests"
 	return $status
-}
-
-install_qemu() {
-	echo "installing qemu-user-static" >&2
-	apt-get -qq update >/dev/null
-	apt-get -qq install -y --no-install-recommends qemu-user-static >/dev/null
 }
 
 main "$@"

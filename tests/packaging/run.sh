@@ -16,18 +16,6 @@ part() {
 	"$@" || status=1
 }
 
-need() {
-	for entry in "$@"; do
-		command -v "${entry%%=*}" >/dev/null || missing="${missing:-} ${entry#*=}"
-	done
-	[ -n "${missing:-}" ] || return 0
-	echo "installing$missing"
-	apt-get -qq update >/dev/null
-	# shellcheck disable=SC2086  # a list
-	apt-get -qq install -y --no-install-recommends $missing >/dev/null
-}
-need shellcheck=shellcheck readelf=binutils python3=python3 unshare=util-linux git=git make=make
-
 part "shell scripts" shellcheck -x tools/*.sh tests/packaging/*.sh tests/init/*.sh openwrt/gwha/test.sh
 part "the init script asks procd for the right things" tests/init/definition.sh
 
