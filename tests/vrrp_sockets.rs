@@ -90,9 +90,12 @@ namespace_tests! {
         receiver.wait();
 
         // The instance that is new on the device needs no socket of its own.
-        receiver.configure(&(text.clone() + &instance("j", 8, &routers(2))));
+        receiver.send(0, "192.0.2.12", 100);
+        receiver.configure(&(instance("j", 8, &routers(2)) + &text));
 
         assert_eq!(receiver.receive().bytes[1], 7);
+        // A farewell after a reload still leaves from the old source, though the ids are others now.
+        assert_eq!(receiver.sockets.last_source(InstanceId(1)), Some(address("192.0.2.12")));
     }
 
     device_that_was_made_anew_gets_a_new_socket => {

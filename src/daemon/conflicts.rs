@@ -21,6 +21,7 @@ use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::icmp6::{NeighborAdvertisement, Received};
 use crate::wire::types::Family;
 
+use super::bounded::plain;
 use super::poller::{Interest, Poller, Source};
 use super::sockets::Device;
 
@@ -29,6 +30,8 @@ use super::sockets::Device;
 pub struct Conflicts {
     slots: Vec<Option<Watch>>,
     retry: Option<Instant>,
+    /// Why watches could not be opened, so that it is logged once and not at each attempt.
+    complaints: Vec<String>,
     /// The last foreign claim for each instance.
     claims: Vec<(Claim, Instant)>,
 }
@@ -98,10 +101,15 @@ impl Conflicts {
         let mut wanted = wanted(config, device);
         self.close_others(&mut wanted, poller);
         self.retry = None;
+        let known = core::mem::take(&mut self.complaints);
         for wanted in wanted {
             let device = wanted.device.name.clone();
             if let Err(error) = self.open(wanted, poller) {
-                log::warn!("{device}: watch for address conflicts: {error}");
+                let complaint = format!("{device}: watch for address conflicts: {}", plain(&error));
+                if !known.contains(&complaint) {
+                    log::warn!("{complaint}");
+                }
+                self.complaints.push(complaint);
                 self.retry = Some(now.after(RETRY));
             }
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::model::{Config, Routers};
+use crate::config::model::{Config, InstanceId};
 use crate::control::server::ClientId;
 use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
@@ -110,7 +110,10 @@ impl Daemon {
         }
         let to = match to.as_deref() {
             None | Some("") => SwitchTo::Other,
-            Some(name) => target(name, &self.config).map_err(|why| encode(&refused(&why)))?,
+            Some(name) => {
+                let source = |id| self.engine.source(id);
+                target(name, &self.config, source).map_err(|why| encode(&refused(&why)))?
+            }
         };
         self.command(caller, Command::Switch(to), now).map_err(Err)
     }
@@ -136,8 +139,12 @@ pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
     })
 }
 
-/// Which router is meant by `--to`.
-fn target(name: &str, config: &Config) -> Result<SwitchTo, String> {
+/// Which router is meant by `--to`. `source` gives this node's own address on an instance.
+fn target(
+    name: &str,
+    config: &Config,
+    source: impl Fn(InstanceId) -> Option<IpAddr>,
+) -> Result<SwitchTo, String> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SwitchTo::Router(address));
     }
@@ -147,11 +154,17 @@ fn target(name: &str, config: &Config) -> Result<SwitchTo, String> {
     if name != "peer" {
         return Err(format!("no router is known by the name '{name}': use its address, 'peer' or 'self'"));
     }
-    let is_pair = config.instances.iter().all(|instance| match &instance.routers {
-        Routers::Listed(routers) => routers.len() == 2,
-        Routers::Peers { peers, .. } => peers.len() == 1,
-    });
-    if is_pair { Ok(SwitchTo::Other) } else { Err("there are several peers: use an address".into()) }
+    let mut places =
+        (0..).map(InstanceId).zip(&config.instances).filter_map(|(id, it)| Some((it, source(id)?)));
+    let Some((instance, own)) = places.next() else {
+        return Err("this router has its address on none of its networks yet".into());
+    };
+    let mut others = instance.others(own);
+    match (others.next(), others.next()) {
+        (Some(peer), None) => Ok(SwitchTo::Router(peer)),
+        (Some(_), Some(_)) => Err("there are several peers: use an address".into()),
+        (None, _) => Err("no peer is configured".into()),
+    }
 }
 
 fn refused(why: &str) -> Outcome {
@@ -170,3 +183,45 @@ const NO_SYNC: &str = "sync is not configured";
 
 /// What `history` tells if it is not asked for a number.
 const HISTORY_DEFAULT: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(routers: &[&str]) -> Config {
+        let mut text = String::from("config gwha 'main'\n option enabled '1'\nconfig instance 'lan'\n");
+        text += " option device 'lan'\n option vrid '1'\n list vip '192.0.2.9'\n";
+        for router in routers {
+            text += &format!(" list router '{router}'\n");
+        }
+        crate::config::load("test", text.as_bytes()).map_err(|rejected| rejected.to_string()).unwrap().config
+    }
+
+    fn own(_: InstanceId) -> Option<IpAddr> {
+        Some([192, 0, 2, 1].into())
+    }
+
+    #[test]
+    fn router_is_named_by_address_by_host_name_or_by_its_part() {
+        let pair = config(&["192.0.2.1", "192.0.2.2"]);
+        let expected = [
+            ("192.0.2.2", SwitchTo::Router([192, 0, 2, 2].into())),
+            ("self", SwitchTo::This),
+            (&host_name(), SwitchTo::This),
+            // Not `Other`: on a standby that would be this very node.
+            ("peer", SwitchTo::Router([192, 0, 2, 2].into())),
+        ];
+        for (name, to) in expected {
+            assert_eq!(target(name, &pair, own), Ok(to), "{name}");
+        }
+    }
+
+    #[test]
+    fn name_that_may_mean_several_routers_or_none_is_refused() {
+        let three = config(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+
+        assert!(target("peer", &three, own).unwrap_err().contains("several peers"));
+        assert!(target("peer", &three, |_| None).is_err());
+        assert!(target("no-such-router", &three, own).unwrap_err().contains("no-such-router"));
+    }
+}

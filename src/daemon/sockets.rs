@@ -17,6 +17,7 @@ use crate::engine::Instant;
 use crate::wire::types::Family;
 use crate::wire::vrrp::{self, Outgoing};
 
+use super::bounded::plain;
 use super::poller::{Interest, Poller, Source};
 
 pub use message::{Buffer, Received};
@@ -38,6 +39,8 @@ pub struct Sockets {
     senders: Vec<Sender>,
     /// When sockets that could not be opened are tried again.
     retry: Option<Instant>,
+    /// Why they could not, so that it is logged once and not at each attempt.
+    complaints: Vec<String>,
     payload: Vec<u8>,
 }
 
@@ -65,6 +68,7 @@ impl Wanted {
 
 #[derive(Debug)]
 struct Sender {
+    instance: String,
     slot: Option<usize>,
     addresses: Vec<IpAddr>,
     source: Option<IpAddr>,
@@ -86,9 +90,14 @@ impl Sockets {
         let mut wanted = wanted(config, device);
         self.close_others(&mut wanted, poller);
         self.retry = None;
+        let known = core::mem::take(&mut self.complaints);
         for wanted in wanted {
             if let Err(error) = self.open(&wanted, poller) {
-                log::warn!("{}: vrrp socket: {error}", wanted.device.name);
+                let complaint = format!("{}: vrrp socket: {}", wanted.device.name, plain(&error));
+                if !known.contains(&complaint) {
+                    log::warn!("{complaint}");
+                }
+                self.complaints.push(complaint);
                 self.retry = Some(now.after(RETRY));
             }
         }
@@ -183,11 +192,13 @@ impl Sockets {
                 slot.wanted.family == instance.family && slot.wanted.links.contains(&instance.link)
             })
         };
+        let known = self.senders.iter().find(|known| known.instance == instance.name);
         Sender {
+            instance: instance.name.clone(),
             slot: self.slots.iter().position(serves),
             addresses: instance.vips.iter().map(|vip| vip.address).collect(),
-            source: None,
-            failure: None,
+            source: known.and_then(|known| known.source),
+            failure: known.and_then(|known| known.failure.as_ref()).map(copy),
         }
     }
 }
