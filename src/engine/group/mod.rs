@@ -25,7 +25,7 @@ mod standby;
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope, TrackUse};
+use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope};
 use crate::limits;
 
 use super::action::{Action, Notice, RoleChange};
@@ -41,7 +41,7 @@ use super::view::TrackState;
 pub(super) use command::Giving;
 use master::Serving;
 use nodes::{Node, Speaker, place_of, speaker};
-use priority::Risen;
+use priority::{Risen, Use};
 use question::Question;
 use standby::Standby;
 
@@ -84,24 +84,6 @@ enum State {
     Init,
     Standby(Standby),
     Serving(Serving),
-}
-
-/// A track as this group uses it.
-#[derive(Debug, Clone)]
-pub(super) struct Use {
-    pub config: TrackUse,
-    /// Down when the role was lost, and only the master can judge it (rule 9).
-    pub remembered: bool,
-    /// Until then a verdict of down moves nothing.
-    damped_until: Option<Instant>,
-    /// How long the next one is damped.
-    damping: Duration,
-}
-
-impl Use {
-    fn new(config: TrackUse) -> Use {
-        Use { config, remembered: false, damped_until: None, damping: limits::DAMPING_FIRST }
-    }
 }
 
 /// An accepted advert.

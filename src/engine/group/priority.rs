@@ -11,7 +11,7 @@ use super::super::role::Fault;
 use super::super::time::Instant;
 use super::super::track::rise_time;
 use super::super::view::TrackState;
-use super::{Group, State, Use, command::Giving, is_down, link_fault};
+use super::{Group, State, command::Giving, is_down, link_fault};
 
 /// Said by nobody: a node that does not know its place yet.
 pub(super) const UNKNOWN: u8 = FAULT;
@@ -35,6 +35,24 @@ pub(super) enum Doubting<'a> {
     Nothing,
     /// Also those not confirmed at this moment: positions in [`Group::uses`] that are (rule 6).
     AllBut(&'a [usize]),
+}
+
+/// A track as this group uses it.
+#[derive(Debug, Clone)]
+pub(in super::super) struct Use {
+    pub config: TrackUse,
+    /// Down when the role was lost, and only the master can judge it (rule 9).
+    pub remembered: bool,
+    /// Until then a verdict of down moves nothing.
+    pub(super) damped_until: Option<Instant>,
+    /// How long the next one is damped.
+    pub(super) damping: Duration,
+}
+
+impl Use {
+    pub(super) fn new(config: TrackUse) -> Use {
+        Use { config, remembered: false, damped_until: None, damping: limits::DAMPING_FIRST }
+    }
 }
 
 /// When the priority last rose, and by what (rule 5b).
