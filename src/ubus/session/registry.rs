@@ -117,10 +117,9 @@ impl Registry {
         }
     }
 
-    fn settle(&mut self, key: Key) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.stage = Stage::Settled;
-        }
+    /// Returns whether the entry is still there.
+    fn settle(&mut self, key: Key) -> bool {
+        self.entries.get_mut(&key).map(|entry| entry.stage = Stage::Settled).is_some()
     }
 
     /// Sets the object that a follower is subscribed to.
@@ -289,14 +288,16 @@ impl Session {
     }
 
     fn done(&mut self, key: Key, events: &mut Vec<Event>) {
-        self.registry.settle(key);
-        events.push(Event::Registered(key));
+        if self.registry.settle(key) {
+            events.push(Event::Registered(key));
+        }
     }
 
     fn absent(&mut self, key: Key, events: &mut Vec<Event>) {
         self.registry.aim(key, None);
-        self.registry.settle(key);
-        events.push(Event::Gone(key));
+        if self.registry.settle(key) {
+            events.push(Event::Gone(key));
+        }
     }
 
     fn refused(&mut self, now: u64, key: Key, status: Status, events: &mut Vec<Event>) {

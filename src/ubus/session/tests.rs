@@ -632,6 +632,30 @@ fn what_is_removed_is_withdrawn_also_if_its_answer_is_still_to_come() {
 }
 
 #[test]
+fn nothing_is_told_about_what_was_removed_while_its_answer_was_to_come() {
+    for status in [Status::Ok, Status::NotFound, Status::InvalidArgument] {
+        let (mut bench, key, lookup) = Bench::with_follower();
+        bench.session.remove(key);
+        bench.status(&lookup, status);
+        assert_eq!(bench.events(), [], "after a lookup");
+
+        let (mut bench, key, lookup) = Bench::with_follower();
+        bench.give_id(&lookup, 555);
+        let subscribe = bench.one();
+        bench.session.remove(key);
+        bench.status(&subscribe, status);
+        assert_eq!(bench.events(), [], "after a subscription");
+
+        let mut bench = Bench::up();
+        let key = bench.session.publish(0, object());
+        let add = bench.one();
+        bench.session.remove(key);
+        bench.status(&add, status);
+        assert_eq!(bench.events(), [], "after a new object");
+    }
+}
+
+#[test]
 fn notifications_need_a_published_object() {
     let mut bench = Bench::up();
     let key = bench.session.publish(0, object());
