@@ -170,7 +170,15 @@ impl Daemon {
     }
 
     fn tell(&mut self, now: Instant, line: Line) {
-        log::log!(line.level, "{}", line.happening.message);
-        self.history.add(now, line.happening);
+        self.lines.push((now, line));
+    }
+
+    /// Writes to the log and the history what the turn was about: after its adverts and announcements, which
+    /// somebody is waiting for.
+    pub(super) fn write_lines(&mut self) {
+        for (at, line) in self.lines.drain(..) {
+            log::log!(line.level, "{}", line.happening.message);
+            self.history.add(at, line.happening);
+        }
     }
 }

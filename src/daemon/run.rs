@@ -26,7 +26,7 @@ use super::conflicts::{Conflicts, Seen};
 use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
-use super::notify::Limiter;
+use super::notify::{Limiter, Line};
 use super::poller::{Interest, Poller, Source};
 use super::probes::Probes;
 use super::report::Sources;
@@ -93,6 +93,8 @@ pub struct Daemon {
     pub(super) life: Life,
     /// What came of actions, for the engine.
     pub(super) facts: VecDeque<Fact>,
+    /// What is to be logged at the end of the turn.
+    pub(super) lines: Vec<(Instant, Line)>,
     /// Kept for its memory: no allocation in a turn at rest.
     pub(super) actions: Vec<Action>,
     timer: Timer,
@@ -164,6 +166,7 @@ impl Daemon {
             poller,
             life: Life::Running,
             facts: VecDeque::new(),
+            lines: Vec::new(),
             actions: Vec::new(),
             timer,
             signals,
@@ -189,6 +192,7 @@ impl Daemon {
         }
         self.expire(backlog, now);
         self.memory.flush();
+        self.write_lines();
         Ok(())
     }
 
