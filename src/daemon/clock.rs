@@ -1,5 +1,6 @@
 //! Time: one reading for each wake-up, and one timer for everything that is due.
 
+use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -84,21 +85,19 @@ impl AsFd for Timer {
     }
 }
 
-/// The point in time as the kernel takes it. All zeros would disarm the timer.
+/// The point in time as the kernel takes it. All zeros would disarm the timer, and what is further away than 32 bits
+/// of seconds can say is never.
 fn absolute(deadline: Instant) -> TimeSpec {
-    let micros = deadline.as_micros().max(1);
-    let seconds = (micros / 1_000_000).min(SECONDS_MAX);
-    // Both fit their types on every machine: the seconds are bounded, the rest is below a second.
-    TimeSpec::new(seconds as libc::time_t, (micros % 1_000_000 * 1000) as libc::c_long)
+    TimeSpec::from(Duration::from_micros(deadline.as_micros()).clamp(SOON, NEVER))
 }
 
-/// 34 years: further away is never, and 32-bit machines can't say it.
-const SECONDS_MAX: u64 = 1 << 30;
+const SOON: Duration = Duration::from_micros(1);
+
+/// 34 years of uptime.
+const NEVER: Duration = Duration::from_secs(1 << 30);
 
 #[cfg(test)]
 mod tests {
-    use core::time::Duration;
-
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
