@@ -26,10 +26,14 @@ impl Announcer {
         self.arm(now, schedule);
     }
 
-    /// Begins the schedule again unless it has just begun.
+    /// Begins the schedule again, a second after it began last at the earliest. Put off, not dropped: the
+    /// loser of an election may have spoilt the neighbours' tables after the last round.
     pub fn restart(&mut self, now: Instant, schedule: &AnnounceSchedule) {
-        if self.due.at().is_none() || now.since(self.started) >= RESTART_MIN {
+        let earliest = self.started.after(RESTART_MIN);
+        if earliest <= now {
             self.start(now, schedule);
+        } else if self.due.at().is_none_or(|due| due > earliest) {
+            self.start(earliest, schedule);
         }
     }
 

@@ -51,6 +51,10 @@ impl Stage {
                 self.hosts[index].engine = None;
                 return Ok(());
             }
+            ["stall", length] => {
+                self.hosts[index].stalled_until = self.now + micros(length)?;
+                return Ok(());
+            }
             ["end"] => return Ok(()),
             ["links", state] => {
                 return (0..self.setup.members.len()).try_for_each(|m| self.link(index, m, state));
@@ -163,9 +167,15 @@ impl Stage {
     }
 
     fn reload(&mut self, index: usize, changes: &[&str]) -> Result<(), String> {
+        let before = self.setup.clone();
         self.configure(&changes.join(" "))?;
+        let links = self.setup.links().len();
+        self.hosts[index].links.resize(links, (LinkCondition::Missing, OwnAddress::Missing));
+        self.wire.resize(self.setup.members.len(), self.wire[0]);
         let config = self.setup.config(self.hosts[index].node);
+        self.before = Some(before);
         self.step(index, Event::Config(config));
+        self.before = None;
         Ok(())
     }
 

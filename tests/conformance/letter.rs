@@ -77,7 +77,12 @@ impl Letter {
                 self.advert.vips = other.vips(self.link);
             }
             "link" => self.link = setup::position(&setup.members, value)?,
-            "to" => self.raw.destination = setup.address(self.link, setup::node(value)?),
+            "to" => {
+                self.raw.destination = setup.address(self.link, setup::node(value)?);
+                if let Cover::Pseudo(source, _) = self.cover {
+                    self.cover = Cover::Pseudo(source, self.raw.destination);
+                }
+            }
             "cut" => self.cut = Some(number(value)?),
             "extra" => self.extra = number(value)?,
             "sum" => match value {

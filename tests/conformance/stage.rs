@@ -25,6 +25,8 @@ pub const SOON: Micros = 1_000;
 /// The play.
 pub struct Stage {
     pub setup: Setup,
+    /// The set-up before the reload that is going on.
+    pub before: Option<Setup>,
     /// Which nodes run an engine; only `self` if empty.
     pub real: Vec<Node>,
     /// Latency of each member's network.
@@ -51,6 +53,8 @@ pub struct Host {
     pub boot: Boot,
     pub commands: u32,
     pub life: Life,
+    /// Until then its loop does not run; what arrives waits.
+    pub stalled_until: Micros,
 }
 
 /// Whether a host was started once.
@@ -80,10 +84,19 @@ enum Flight {
     Applied { to: Node },
 }
 
+impl Flight {
+    fn to(&self) -> Node {
+        match self {
+            Flight::Vrrp { to, .. } | Flight::Probe { to, .. } | Flight::Applied { to } => *to,
+        }
+    }
+}
+
 impl Default for Stage {
     fn default() -> Stage {
         Stage {
             setup: Setup::default(),
+            before: None,
             real: Vec::new(),
             wire: vec![200],
             hosts: Vec::new(),
@@ -165,6 +178,11 @@ impl Stage {
     }
 
     fn land(&mut self, flight: Flight) {
+        let stalled =
+            self.hosts.iter().find(|host| host.node == flight.to() && host.stalled_until > self.now);
+        if let Some(wakes_in) = stalled.map(|host| host.stalled_until - self.now) {
+            return self.launch(wakes_in, flight);
+        }
         match flight {
             Flight::Vrrp { to, member, raw } => self.deliver(to, member, &raw),
             Flight::Probe { to, track, round, target, outcome } => {
@@ -224,7 +242,8 @@ impl Stage {
         } else {
             String::new()
         };
-        let lines = words::tell(&actions, &self.setup);
+        let old = self.before.as_ref().unwrap_or(&self.setup);
+        let lines = words::tell(&actions, old, &self.setup);
         self.said.extend(lines.into_iter().map(|line| Said { at: now, text: format!("{name}{line}") }));
         for action in actions {
             self.act(index, action);
@@ -269,7 +288,8 @@ impl Stage {
             let (_, epoch) = host.engine.as_ref().expect("it has just acted").role(GroupId(0));
             host.remember(epoch, Some(clock));
         }
-        if host.links[member].0 != LinkCondition::Up {
+        // A reload may have taken the member away.
+        if member >= self.setup.members.len() || host.links[member].0 != LinkCondition::Up {
             return;
         }
         let from = host.node;
@@ -304,6 +324,7 @@ impl Host {
             boot: Boot::default(),
             commands: 0,
             life: Life::NotYet,
+            stalled_until: 0,
         }
     }
 
@@ -317,7 +338,8 @@ impl Host {
     }
 
     fn due(&self) -> Option<Micros> {
-        Some(self.engine.as_ref()?.next_deadline()?.as_micros().saturating_sub(self.origin))
+        let deadline = self.engine.as_ref()?.next_deadline()?;
+        Some(deadline.as_micros().saturating_sub(self.origin).max(self.stalled_until))
     }
 
     fn role(&self) -> Role {

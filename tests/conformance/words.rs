@@ -10,11 +10,13 @@ use crate::script::clock;
 use crate::stage::Micros;
 use crate::support::setup::Setup;
 
-/// What one step did, a line for each thing; adverts that leave together share a line.
-pub fn tell(actions: &[Action], setup: &Setup) -> Vec<String> {
+/// What one step did, a line for each thing; adverts that leave together share a line. In a step that
+/// brings a configuration, what comes before [`Action::Configured`] is about the old one.
+pub fn tell(actions: &[Action], old: &Setup, setup: &Setup) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for action in actions {
-        let line = Words { setup }.action(action);
+    let configured = actions.iter().position(|action| *action == Action::Configured).unwrap_or(0);
+    for (index, action) in actions.iter().enumerate() {
+        let line = Words { setup: if index < configured { old } else { setup } }.action(action);
         let joined = lines.last_mut().and_then(|last| join(last, &line));
         match (joined, lines.last_mut()) {
             (Some(joined), Some(last)) => *last = joined,
