@@ -53,8 +53,6 @@ fact "keys and hooks are kept over a sysupgrade" equal "/etc/gwha/
 /etc/hotplug.d/gwha/" "$(cat /lib/upgrade/keep.d/gwha)"
 
 echo "# the real daemon, alone on a LAN"
-ip link add lan0 type dummy
-ip link set lan0 up
 ip address add 192.168.1.2/24 dev lan0
 holds() { ip address show dev lan0 | grep -qF 'inet 192.168.1.1/'; }
 holds_not() { ! holds; }

@@ -30,6 +30,9 @@ unshare --mount --pid --net --ipc --uts --fork sh -c '
 	mount --rbind /dev "$1/dev"
 	mount -t tmpfs tmpfs "$1/tmp"
 	mkdir -p "$1/tmp/run" "$1/tmp/lock" "$1/tmp/log"
-	ip link set lo up 2>/dev/null
+	ip link set lo up
+	ip link add lan0 type veth peer name lan0-far
+	ip link set lan0-far up
+	ip link set lan0 up
 	exec chroot "$1" /bin/sh /test/router-cases.sh
 ' sh "$root"
