@@ -21,7 +21,7 @@ check: deps-build deps-lab ## Fast, without root: format, lints, unit and confor
 	cargo clippy --all-targets -- -D warnings
 	cargo test
 
-test: check oracles mips e2e demo ## Everything CI runs
+test: check oracles mips packaging e2e demo ## Everything CI runs
 
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)

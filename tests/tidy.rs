@@ -138,7 +138,7 @@ fn outside_paths(path: &str, text: &str) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (index, line) in code_of(text).lines().enumerate() {
         let foreign =
-            line.split("crate::").skip(1).any(|rest| !words(rest).next().is_some_and(|word| word == module));
+            line.split("crate::").skip(1).any(|rest| words(rest).next().is_none_or(|word| word != module));
         if foreign {
             complaints.push((index + 1, format!("a path outside of {own}")));
         }

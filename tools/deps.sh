@@ -4,7 +4,7 @@
 # Sets: build  what Rust itself needs to link a program
 #       lab    network namespaces: make demo
 #       e2e    lab, and the real keepalived: make e2e, make bench
-#       oracles  OpenWrt's own libraries, built to compare with: make oracles
+#       oracles  what OpenWrt's own libraries are built with: make oracles
 #       cross  the sources of Rust's standard library for other processors: make mips
 #       ipk    what packs .ipk files: make ipk, make dist
 #       qemu   ipk, and emulators of the routers' processors: make cross-test
@@ -20,7 +20,7 @@ programs() {
     build) echo "cc=gcc,libc6-dev" ;;
     lab) echo "ip=iproute2 nft=nftables unshare=util-linux mount=mount hostname=hostname" ;;
     e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping" ;;
-    oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev" ;;
+    oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev /usr/include/json-c/json.h=libjson-c-dev" ;;
     cross) echo "apt-get=apt dpkg=dpkg awk=mawk" ;;
     ipk) echo "$(programs cross) tar=tar git=git make=make libdeflate-gzip=libdeflate-tools" ;;
     qemu) echo "$(programs ipk) qemu-mips-static=qemu-user-static" ;;
