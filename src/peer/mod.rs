@@ -35,8 +35,10 @@
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
 pub mod frame;
+pub mod handshake;
 pub mod key;
 pub mod message;
+pub mod session;
 
 /// TCP port of the channel, on the routers' own addresses.
 pub const PORT: u16 = 8470;
