@@ -34,10 +34,17 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
 
+pub mod about;
+pub mod dial;
+pub mod end;
 pub mod frame;
+pub mod gate;
 pub mod handshake;
 pub mod key;
+pub mod link;
+pub mod mesh;
 pub mod message;
+pub mod plan;
 pub mod session;
 
 /// TCP port of the channel, on the routers' own addresses.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::frame::{Frame, Need};
+use super::super::frame::{Frame, Malformed, Need};
 use super::super::message::{BULK_LEASES, Bulk, PROTOCOL, Request};
 use super::*;
 
