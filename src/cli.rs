@@ -8,14 +8,16 @@ mod show;
 mod text;
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use crate::daemon::{self, config_file, run_dir};
+use crate::peer::key::{self, Key};
 use crate::syslog;
 
 use args::{Command, Invocation};
-use exit_codes::{CRITICAL, HEALTHY, NOT_RUNNING, USAGE};
+use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
 
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
@@ -46,6 +48,7 @@ impl Invocation {
             Command::Switch { to } => ask::switch(&socket, to),
             Command::Maintenance { on } => ask::maintenance(&socket, on),
             Command::Sync => ask::sync(&socket),
+            Command::Keygen { file } => keygen(&file),
             Command::Reload => ask::reload(&socket),
             Command::Release => ended(daemon::release(&self.run_dir)),
         }
@@ -68,6 +71,31 @@ fn check(file: &Path) -> u8 {
     let (checked, _) = config_file::check(file);
     print(&show::checked(&checked));
     exit_codes::of_check(&checked)
+}
+
+/// The key itself is never printed: it would stay in a scrollback, or in a log.
+fn keygen(file: &Path) -> u8 {
+    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
+        if let Err(error) = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
+            complain(&format!("{}: {error}", dir.display()));
+            return CRITICAL;
+        }
+    }
+    match Key::generate().and_then(|key| key.write(file)) {
+        Ok(()) => print(&format!("{}: written. The other router needs the same file.\n", file.display())),
+        Err(error) => {
+            complain(&format!("{}: {error}", file.display()));
+            match error {
+                key::Error::Exists => DEGRADED,
+                key::Error::Missing
+                | key::Error::Open(_)
+                | key::Error::Owner(_)
+                | key::Error::NotAFile
+                | key::Error::Malformed
+                | key::Error::Io(_) => CRITICAL,
+            }
+        }
+    }
 }
 
 /// Writes to standard output. That nobody reads it (`gwha status | head`) is no error.

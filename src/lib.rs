@@ -8,6 +8,7 @@ pub mod engine;
 pub mod exec;
 pub mod limits;
 pub mod netlink;
+pub mod peer;
 pub mod probe;
 pub mod reconcile;
 pub mod status;

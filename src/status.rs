@@ -48,8 +48,11 @@ pub struct Status {
     pub tracks: Vec<Track>,
     /// What the role asks of the system, and how it is.
     pub actions: Vec<Action>,
-    /// The other node, as the peer channel knows it.
+    /// The other node, as the peer channel knows it; with several, the first of them.
     pub peer: Peer,
+    /// All other nodes, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
     /// DHCP leases shared with the peer.
     pub leases: Leases,
     /// Files shared with the peer.
@@ -290,6 +293,24 @@ pub struct Peer {
     pub address: Option<String>,
     /// Whether the channel stands.
     pub connected: bool,
+    /// `connected`, `connecting`, `process_dead`, `host_dead`, `wrong_key`, `failed`; `off` without a key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Why it is not connected, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The segment that the channel runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// As in its own status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    /// As in its own status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<bool>,
+    /// Of its daemon, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<f64>,
     /// Age of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<f64>,

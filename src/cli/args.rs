@@ -49,6 +49,11 @@ pub enum Command {
     },
     /// Copy leases and files now.
     Sync,
+    /// Make a key for the channel between the routers.
+    Keygen {
+        /// Where; never replaces a file.
+        file: PathBuf,
+    },
     /// Show what happened.
     History {
         /// For whom.
@@ -174,6 +179,7 @@ impl Raw {
                 Some(_) | None => return Err(Error::Incomplete("maintenance: on or off?")),
             },
             "sync" => Command::Sync,
+            "keygen" => Command::Keygen { file: words.next().unwrap_or_else(|| KEY.into()).into() },
             "history" => Command::History { form, limit: self.limit.take() },
             "leases" => Command::Leases { form },
             "reload" => Command::Reload,
@@ -207,6 +213,9 @@ impl Raw {
 /// Where the configuration is unless `--config` says otherwise.
 const CONFIG: &str = "/etc/config/gwha";
 
+/// Where `keygen` writes, and where `config sync` looks unless its `key_file` says otherwise.
+const KEY: &str = "/etc/gwha/key";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +243,8 @@ mod tests {
             ("maintenance on", Command::Maintenance { on: true }),
             ("maintenance off", Command::Maintenance { on: false }),
             ("sync", Command::Sync),
+            ("keygen", Command::Keygen { file: "/etc/gwha/key".into() }),
+            ("keygen /tmp/key", Command::Keygen { file: "/tmp/key".into() }),
             ("history", Command::History { form: Form::Text, limit: None }),
             ("history --limit 3", Command::History { form: Form::Text, limit: Some(3) }),
             ("leases", Command::Leases { form: Form::Text }),

@@ -20,6 +20,8 @@ Act
   reload                  read the configuration again; what is unchanged is not
                           touched, and a bad file changes nothing
   sync                    copy leases and files now
+  keygen [FILE]           make a key for the channel between the routers
+                          (default /etc/gwha/key; never overwrites one)
 
 Serve
   run [--stderr]          the daemon, in the foreground. It logs to syslog, and

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::status::{
-    Checked, Group, Health, History, Instance, LeaseList, PeerRouter, Status, Target, Track,
+    Checked, Group, Health, History, Instance, LeaseList, Peer, PeerRouter, Status, Target, Track,
 };
 
 use super::text::{duration, wrap};
@@ -17,6 +17,11 @@ pub fn status(status: &Status) -> String {
     for group in &status.groups {
         out.push('\n');
         show_group(&mut out, group, status);
+    }
+    let peers = if status.peers.is_empty() { core::slice::from_ref(&status.peer) } else { &status.peers };
+    for peer in peers.iter().filter(|peer| peer.state.is_some()) {
+        out.push('\n');
+        out.push_str(&wrap("", &channel_line(peer), 4));
     }
     if !status.tracks.is_empty() {
         out.push('\n');
@@ -127,6 +132,27 @@ fn peer_line(peer: &PeerRouter) -> String {
     let priority = peer.priority.map(|priority| format!(", priority {priority}")).unwrap_or_default();
     let mismatch = peer.mismatch.as_ref().map(|what| format!(" ({what})")).unwrap_or_default();
     format!("{}: {}{mismatch}{priority}{heard}", peer.address, peer.state)
+}
+
+/// "peer gw-b (192.168.1.3): backup, healthy, gwha 0.1.0, channel up on lan for 2 h 3 min"
+fn channel_line(peer: &Peer) -> String {
+    let name = peer.name.as_deref().unwrap_or("?");
+    let address = peer.address.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+    let age = peer.since.map(|since| format!(" for {}", duration(since))).unwrap_or_default();
+    if !peer.connected {
+        let state = peer.state.as_deref().unwrap_or_default().replace('_', " ");
+        let error = peer.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        return format!("peer {name}{address}: channel down{age}, {state}{error}");
+    }
+    let words = [peer.role.as_deref(), peer.health.as_deref()];
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    let maintenance = if peer.maintenance == Some(true) { ", in maintenance" } else { "" };
+    let version = peer.version.as_deref().unwrap_or("?");
+    let instance = peer.instance.as_deref().unwrap_or("?");
+    format!(
+        "peer {name}{address}: {}{maintenance}, gwha {version}, channel up on {instance}{age}",
+        words.join(", ")
+    )
 }
 
 fn track_line(track: &Track) -> String {

@@ -70,6 +70,7 @@ impl Daemon {
             }
             Action::EndProbe { track, round } => self.probes.cancel(track, round),
             Action::KeepMaintenance(wanted) => {
+                self.peering.state_changed(now);
                 let flag = self.run_dir.maintenance_flag();
                 self.storage.submit(Job::Maintenance { flag, wanted });
             }
@@ -136,6 +137,7 @@ impl Daemon {
         if change.to != Role::Master {
             self.memory.stands_by(change.group.index(), change.epoch);
         }
+        self.peering.state_changed(now);
         let line = notify::role_changed(&self.config, change);
         self.tell(now, line);
     }

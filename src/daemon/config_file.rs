@@ -46,6 +46,11 @@ impl ConfigFile {
         if config.enabled { config } else { idle() }
     }
 
+    /// What the file says to every router, for comparing it with another router's.
+    pub fn common(&self) -> Option<&Config> {
+        self.loaded.as_ref().map(|loaded| &loaded.config)
+    }
+
     /// Whether [`ConfigFile::config`] depends on the addresses.
     pub fn depends_on_node(&self) -> bool {
         self.loaded.as_ref().is_some_and(Loaded::depends_on_node)

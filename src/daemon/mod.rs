@@ -13,6 +13,7 @@ pub mod history;
 pub mod memory;
 pub mod methods;
 mod notify;
+mod peering;
 pub mod poller;
 mod probes;
 mod release;

@@ -23,6 +23,10 @@ pub enum Source {
     Control,
     /// A client of the control socket, by its slot.
     Client(u16),
+    /// A socket that other routers connect to, by its slot.
+    PeerListener(u16),
+    /// A connection to another router, by its slot.
+    Peer(u16),
     /// The timer.
     Timer,
 }
@@ -37,7 +41,9 @@ impl Source {
             Source::Signals => (4, 0),
             Source::Control => (5, 0),
             Source::Client(slot) => (6, slot),
-            Source::Timer => (7, 0),
+            Source::PeerListener(slot) => (7, slot),
+            Source::Peer(slot) => (8, slot),
+            Source::Timer => (9, 0),
         };
         kind << 16 | slot as u64
     }
@@ -52,6 +58,8 @@ impl Source {
             4 => Source::Signals,
             5 => Source::Control,
             6 => Source::Client(slot),
+            7 => Source::PeerListener(slot),
+            8 => Source::Peer(slot),
             _ => Source::Timer,
         }
     }
@@ -64,6 +72,8 @@ pub enum Interest {
     Read,
     /// Room to write.
     Write,
+    /// Both.
+    Both,
     /// Nothing but the end of the connection, which can't be left out.
     Nothing,
 }
@@ -159,6 +169,7 @@ impl Interest {
         match self {
             Interest::Read => EpollFlags::EPOLLIN,
             Interest::Write => EpollFlags::EPOLLOUT,
+            Interest::Both => EpollFlags::EPOLLIN.union(EpollFlags::EPOLLOUT),
             Interest::Nothing => EpollFlags::empty(),
         }
     }
@@ -177,6 +188,8 @@ mod tests {
         let sources = [
             Source::Timer,
             Source::Client(3),
+            Source::Peer(1),
+            Source::PeerListener(5),
             Source::Packets(7),
             Source::Control,
             Source::Packets(2),

@@ -38,6 +38,8 @@ impl Daemon {
                 self.point_hands(now);
             }
             self.tell_links(now);
+            // The key file may be another one under the same configuration.
+            self.peers_configured(now);
         }
         checked
     }
@@ -63,6 +65,7 @@ impl Daemon {
             (role.addresses(), epoch)
         });
         self.point_hands(now);
+        self.peers_configured(now);
     }
 
     /// Points sockets and probes at the devices that the links are now.
@@ -99,6 +102,9 @@ impl Daemon {
         }
         self.settle(now);
         self.digest(now);
+        if !news.is_empty() {
+            self.plan_peers(now);
+        }
     }
 
     fn tell_about_file(&self, checked: &Checked) {

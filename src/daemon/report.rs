@@ -1,5 +1,6 @@
 //! The status of this node, computed when somebody asks.
 
+mod peers;
 mod warnings;
 
 use core::time::Duration;
@@ -15,6 +16,7 @@ use crate::wire::types::{Family, Version};
 
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
+use super::peering::Peering;
 use super::sockets::Sockets;
 
 /// Everything that the status is made of.
@@ -31,6 +33,8 @@ pub struct Sources<'a> {
     pub sockets: &'a Sockets,
     /// Who else claims our addresses.
     pub conflicts: &'a Conflicts,
+    /// The channel to the other routers.
+    pub peering: &'a Peering,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.
@@ -60,6 +64,7 @@ impl Sources<'_> {
             actions: self.rows.iter().map(action).collect(),
             ..Status::default()
         };
+        peers::show(&self, &mut status);
         warnings::judge(&self, &views, &mut status);
         status
     }

@@ -27,6 +27,7 @@ use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
 use super::notify::{Limiter, Line};
+use super::peering::Peering;
 use super::poller::{Interest, Poller, Source};
 use super::probes::Probes;
 use super::report::Sources;
@@ -88,6 +89,7 @@ pub struct Daemon {
     pub(super) memory: Memory,
     pub(super) history: History,
     pub(super) limiter: Limiter,
+    pub(super) peering: Peering,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -162,6 +164,7 @@ impl Daemon {
             memory: Memory::new(run_dir.file("memory"), run_dir.boot()),
             history: History::open(run_dir.file("history"), run_dir.boot()),
             limiter: Limiter::default(),
+            peering: Peering::new(started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -197,6 +200,7 @@ impl Daemon {
     }
 
     fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
+        self.peering.begin_turn();
         let mut backlog = Backlog::None;
         for source in &ready {
             if self.serve(*source, now) == Backlog::More {
@@ -231,6 +235,8 @@ impl Daemon {
                     }
                 }
             }
+            Source::PeerListener(slot) => self.peering.mesh.accept(slot, &mut self.poller, now),
+            Source::Peer(slot) => self.serve_peer(slot, now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -280,7 +286,10 @@ impl Daemon {
     fn take_signals(&mut self, now: Instant) {
         while let Some(request) = self.signals.next() {
             match request {
-                Request::Terminate => self.step(now, Event::Terminate),
+                Request::Terminate => {
+                    self.step(now, Event::Terminate);
+                    self.peering.mesh.leave(now);
+                }
                 Request::Reload => {
                     self.reload(now);
                 }
@@ -297,6 +306,7 @@ impl Daemon {
             self.sockets.retry_at(),
             self.conflicts.retry_at(),
             self.server.next_deadline(),
+            self.peering.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -317,6 +327,10 @@ impl Daemon {
         self.backlog_turns = if may_wait { self.backlog_turns.saturating_add(1) } else { 0 };
         if !may_wait && is_due(self.engine.next_deadline()) {
             self.step(now, Event::Timeout);
+        }
+        // Last: nothing that decides about a role waits for it.
+        if is_due(self.peering.next_deadline()) {
+            self.expire_peers(now);
         }
     }
 
@@ -340,6 +354,7 @@ impl Daemon {
             rows: self.system.rows(now),
             sockets: &self.sockets,
             conflicts: &self.conflicts,
+            peering: &self.peering,
             started: self.started,
             now,
         }

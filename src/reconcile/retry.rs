@@ -22,7 +22,7 @@ impl Jitter {
     }
 
     /// `delay` or up to a quarter less, so that two routers that fail for one reason don't retry in step.
-    fn shorten(&mut self, delay: Duration) -> Duration {
+    pub fn shorten(&mut self, delay: Duration) -> Duration {
         let quarter = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX) / 4;
         delay.saturating_sub(Duration::from_micros(self.next() % quarter.saturating_add(1)))
     }

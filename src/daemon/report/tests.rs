@@ -15,6 +15,7 @@ use super::super::config_file::ConfigFile;
 use super::super::conflicts::Conflicts;
 use super::super::sockets::Sockets;
 use super::Sources;
+use crate::daemon::peering::Peering;
 
 const TEXT: &str = "
 config gwha 'main'
@@ -126,6 +127,7 @@ impl Node {
             rows: self.rows.clone(),
             sockets: &Sockets::default(),
             conflicts: &Conflicts::default(),
+            peering: &Peering::new(Instant::from_micros(4_000_000)),
             started: Instant::from_micros(4_000_000),
             now: self.now,
         }

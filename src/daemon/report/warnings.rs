@@ -20,6 +20,9 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     findings.about_conflicts(sources);
     findings.about_tracks(status);
     findings.about_actions(status);
+    for (health, warning) in super::peers::warnings(sources, views, status) {
+        findings.add(health, warning.0, warning.1);
+    }
     let untold = syslog::untold();
     if untold > 0 {
         findings.degraded("log_lost", format!("the log daemon does not take messages: {untold} lost so far"));

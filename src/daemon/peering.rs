@@ -1,0 +1,293 @@
+//! The channel to the other routers, as the daemon runs it: its key, what is said on it, what was heard.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::engine::{Instant, Maintenance, Role};
+use crate::peer::key::{self, Key};
+use crate::peer::mesh::{Happening, Identity, Mesh};
+use crate::peer::message::{GroupState, Hello, Message, PROTOCOL, PROTOCOL_OLDEST, Setup, State, clean};
+use crate::peer::plan::Plan;
+use crate::peer::session::End;
+use crate::peer::{PeerId, about};
+use crate::status;
+
+use super::clock;
+use super::report::host_name;
+use super::run::Daemon;
+
+/// The channel and what was heard on it.
+#[derive(Debug)]
+pub struct Peering {
+    /// The sockets.
+    pub mesh: Mesh,
+    /// Whether there is a key.
+    pub key: KeyState,
+    /// What our configuration says.
+    pub setup: Setup,
+    /// What the others said of themselves last.
+    pub known: BTreeMap<PeerId, Known>,
+    life: String,
+    /// When a key that is not there is looked for again.
+    key_due: Option<Instant>,
+    /// When our state is told again.
+    state_due: Instant,
+    state: State,
+}
+
+/// Whether there is a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyState {
+    /// No channel is configured.
+    Off,
+    /// There is none: where it should be, and what is wrong.
+    Unusable(String, String),
+    /// There is one.
+    Good,
+}
+
+/// What a router said of itself.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Its state, and when that came.
+    pub state: Option<(State, Instant)>,
+    /// Its wall clock minus ours then, in seconds.
+    pub clock_offset: f64,
+    /// Its configuration.
+    pub setup: Option<Setup>,
+}
+
+/// A key that was not there is looked for this often: `gwha keygen` needs no reload after it.
+const KEY_RETRY: Duration = Duration::from_secs(10);
+
+/// Our state is told this often, and at once when a role changes.
+const STATE_EVERY: Duration = Duration::from_secs(2);
+
+impl Peering {
+    /// No channel yet.
+    pub fn new(now: Instant) -> Peering {
+        let mut bytes = [0; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            log::warn!("peer channel: the system has no randomness to give yet");
+        }
+        let seed =
+            bytes.first_chunk::<8>().map_or(0, |it| u64::from_ne_bytes(*it)) ^ clock::now().as_micros();
+        Peering {
+            mesh: Mesh::new(seed),
+            key: KeyState::Off,
+            setup: Setup::default(),
+            known: BTreeMap::new(),
+            life: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+            key_due: None,
+            state_due: now,
+            state: State::default(),
+        }
+    }
+
+    /// A new turn of the loop.
+    pub fn begin_turn(&mut self) {
+        self.mesh.begin_turn();
+    }
+
+    /// When [`Daemon::expire_peers`] has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let state = (self.mesh.connected().next().is_some()).then_some(self.state_due);
+        [self.mesh.next_deadline(), self.key_due, state].into_iter().flatten().min()
+    }
+
+    /// The state is to be told at the end of this turn.
+    pub fn state_changed(&mut self, now: Instant) {
+        self.state_due = now;
+    }
+
+    fn identity(&self, key: Key) -> Identity {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            oldest: PROTOCOL_OLDEST,
+            life: self.life.clone(),
+            node: host_name(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        Identity { key, hello }
+    }
+}
+
+impl Daemon {
+    /// The configuration, or the key file, may be another one.
+    pub(super) fn peers_configured(&mut self, now: Instant) {
+        let setup = self.file.common().map(about::setup).unwrap_or_default();
+        let is_news = setup != self.peering.setup;
+        self.peering.setup = setup;
+        self.read_key(now);
+        self.plan_peers(now);
+        if is_news {
+            let message = Message::Setup(self.peering.setup.clone());
+            self.peering.mesh.send_all(&message, &mut self.poller, now);
+        }
+    }
+
+    fn read_key(&mut self, now: Instant) {
+        let (state, key) = match &self.config.sync {
+            None => (KeyState::Off, None),
+            Some(sync) => match Key::read(Path::new(&sync.key_file)) {
+                Ok(key) => (KeyState::Good, Some(key)),
+                Err(error) => (KeyState::Unusable(sync.key_file.clone(), error.to_string()), None),
+            },
+        };
+        if state != self.peering.key {
+            match &state {
+                KeyState::Unusable(file, error) => log::warn!("peer channel off: {file}: {error}"),
+                KeyState::Good => log::info!("peer channel: key read"),
+                KeyState::Off => {}
+            }
+        }
+        self.peering.key_due = matches!(state, KeyState::Unusable(..)).then(|| now.after(KEY_RETRY));
+        self.peering.key = state;
+        let identity = key.map(|key| self.peering.identity(key));
+        let mut happenings = Vec::new();
+        self.peering.mesh.identify(identity, &mut self.poller, &mut happenings, now);
+        self.peers_happened(happenings, now);
+    }
+
+    /// Links or addresses may be others.
+    pub(super) fn plan_peers(&mut self, now: Instant) {
+        let own = self.system.own_addresses();
+        let is_current = std::sync::Arc::ptr_eq(&self.config, self.engine.config());
+        let source = |id| if is_current { self.engine.source(id) } else { None };
+        let plan = Plan::new(&self.config, source, &own, |link| self.system.device(link));
+        let mut happenings = Vec::new();
+        self.peering.mesh.configure(plan, &mut self.poller, &mut happenings, now);
+        self.peers_happened(happenings, now);
+    }
+
+    /// A connection is ready.
+    pub(super) fn serve_peer(&mut self, slot: u16, now: Instant) {
+        let mut happenings = Vec::new();
+        self.peering.mesh.serve(slot, &mut self.poller, &mut happenings, now);
+        self.peers_happened(happenings, now);
+    }
+
+    /// Does what is due.
+    pub(super) fn expire_peers(&mut self, now: Instant) {
+        if self.peering.key_due.is_some_and(|due| due <= now) {
+            self.read_key(now);
+            self.plan_peers(now);
+        }
+        let mut happenings = Vec::new();
+        self.peering.mesh.expire(&mut self.poller, &mut happenings, now);
+        self.peers_happened(happenings, now);
+        if self.peering.state_due <= now {
+            self.peering.state_due = now.after(STATE_EVERY);
+            if self.peering.mesh.connected().next().is_some() {
+                let state = self.own_state(now);
+                self.peering.state = state;
+                let message = Message::State(self.peering.state.clone());
+                self.peering.mesh.send_all(&message, &mut self.poller, now);
+            }
+        }
+    }
+
+    fn peers_happened(&mut self, happenings: Vec<Happening>, now: Instant) {
+        for happening in happenings {
+            match happening {
+                Happening::Up(peer) => self.peer_up(peer, now),
+                Happening::Down(peer, end) => self.peer_down(peer, &end, now),
+                Happening::Message(peer, message) => self.peer_said(peer, message, now),
+            }
+        }
+    }
+
+    fn peer_up(&mut self, peer: PeerId, now: Instant) {
+        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
+        if let Some(view) = view {
+            let name = view.hello.map(|hello| hello.node).unwrap_or_default();
+            let address = view.address.map(|it| it.to_string()).unwrap_or_default();
+            let route = view.route.unwrap_or_default();
+            self.tell_peer("channel_up", format!("peer {name} ({address}): channel up on {route}"), now);
+        }
+        let message = Message::Setup(self.peering.setup.clone());
+        let _ = self.peering.mesh.send(peer, &message, &mut self.poller, now);
+        self.peering.state_changed(now);
+    }
+
+    fn peer_down(&mut self, peer: PeerId, end: &End, now: Instant) {
+        self.peering.known.remove(&peer);
+        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
+        let name = view.and_then(|view| view.hello).map(|hello| hello.node).unwrap_or_default();
+        self.tell_peer("channel_down", format!("peer {name}: channel down: {end}"), now);
+    }
+
+    fn tell_peer(&mut self, event: &str, message: String, now: Instant) {
+        log::info!("{message}");
+        self.history
+            .add(now, status::Happening { event: event.into(), message, ..status::Happening::default() });
+    }
+
+    fn peer_said(&mut self, peer: PeerId, message: Message, now: Instant) {
+        match message {
+            Message::State(state) => {
+                let known = self.peering.known.entry(peer).or_default();
+                known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
+                known.state = Some((state, now));
+            }
+            Message::Setup(setup) => self.peering.known.entry(peer).or_default().setup = Some(setup),
+            // Not of this version's making, or belonging to what is not on.
+            Message::Prepare(_)
+            | Message::Prepared(_)
+            | Message::Take(_)
+            | Message::Taken(_)
+            | Message::Bulk(_)
+            | Message::Hello(_)
+            | Message::Adopt
+            | Message::Bye(_)
+            | Message::Ping => {}
+        }
+    }
+
+    fn own_state(&self, now: Instant) -> State {
+        let status = self.status(now);
+        let groups = status.groups.iter().map(|group| GroupState {
+            name: group.name.clone(),
+            role: group.role.clone(),
+            epoch: group.epoch,
+            priority: group.priority.into(),
+            ..GroupState::default()
+        });
+        State {
+            role: status.role,
+            health: status.health.name().into(),
+            maintenance: self.engine.maintenance() == Maintenance::On,
+            uptime: u32::try_from(now.since(self.started).as_secs()).unwrap_or(u32::MAX),
+            clock: wall_clock(),
+            groups: groups.collect(),
+        }
+    }
+}
+
+impl Known {
+    /// A group's role there; a word of ours or nothing.
+    pub fn role(&self, group: &str) -> Option<&'static str> {
+        let (state, _) = self.state.as_ref()?;
+        let said = state.groups.iter().find(|it| it.name == group)?;
+        [Role::Init, Role::Backup, Role::Master, Role::Fault]
+            .into_iter()
+            .map(Role::name)
+            .find(|it| *it == said.role)
+    }
+
+    /// A word of its state, fit to be shown.
+    pub fn word(&self, word: impl Fn(&State) -> &String) -> Option<String> {
+        self.state.as_ref().map(|(state, _)| clean(word(state)))
+    }
+}
+
+/// The reason that a key file can't be used, in the words of [`key::Error`], goes into the status as it is.
+const _: fn(&key::Error) -> String = ToString::to_string;
+
+/// Milliseconds since 1970. Shown, never used.
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
