@@ -40,8 +40,10 @@ one() {
 	ran="not run"
 	fact "the unit tests pass" unit_tests
 	ran=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$TMPDIR/tests" | tail -1)
-	printf '%-26s %9d %6d  %4ss  %s (%ss)\n' "$ARCH" "$(wc -c <"$program")" "$(wc -c <"$ipk")" \
-		"$built" "${ran:-failed}" "$(($(date +%s) - began))" >>"$TMPDIR/table"
+	over=
+	[ "$(wc -c <"$ipk")" -le 409600 ] || over="over 400 KB"
+	printf '%-26s %9d %6d  %4ss  %s (%ss) %s\n' "$ARCH" "$(wc -c <"$program")" "$(wc -c <"$ipk")" \
+		"$built" "${ran:-failed}" "$(($(date +%s) - began))" "$over" >>"$TMPDIR/table"
 }
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
