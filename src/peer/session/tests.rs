@@ -62,7 +62,7 @@ fn open() -> (Session, Session) {
 }
 
 fn request(id: u32) -> Message {
-    Message::Prepare(Request { id })
+    Message::Prepare(Request { id, take: false })
 }
 
 /// The records of a stream, each whole.
@@ -278,11 +278,9 @@ fn silence_ends_a_session_and_keep_alives_prevent_it() {
         for session in [&mut a, &mut b] {
             session.timeout(now);
         }
-        for (from, to) in [(&mut a, &mut b)] {
-            let bytes = from.output().to_vec();
-            from.sent(bytes.len());
-            to.receive(&bytes, now, &mut Vec::new());
-        }
+        let bytes = a.output().to_vec();
+        a.sent(bytes.len());
+        b.receive(&bytes, now, &mut Vec::new());
         let bytes = b.output().to_vec();
         b.sent(bytes.len());
         a.receive(&bytes, now, &mut Vec::new());
