@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::config::model::{GroupId, InstanceId};
+use crate::control::Answer;
 use crate::engine::{
     Action, ApplyOutcome, CommandId, Done, Epoch, Event, Instant, Notice, Refusal, Role, RoleChange,
 };
 
 use super::methods::{self, Caller};
 use super::notify::{self, Line};
-use super::probes::Answer;
+use super::probes::Answer as ProbeAnswer;
 use super::run::{Daemon, Life};
 use super::storage::Job;
 
@@ -21,7 +22,7 @@ pub enum Fact {
     /// Addresses are, or are not, as a role asks.
     Applied(GroupId, Epoch, ApplyOutcome),
     /// A probe was answered before it was asked for twice.
-    Answered(Answer),
+    Answered(ProbeAnswer),
 }
 
 impl Fact {
@@ -154,7 +155,20 @@ impl Daemon {
             Some(Caller::Control(client)) => {
                 self.server.answer(client, &methods::outcome(result), now, &mut self.poller);
             }
+            Some(Caller::Peer(peer, request)) => {
+                let error = result.as_ref().err().map(ToString::to_string);
+                self.taken(peer, request, error, now);
+            }
             None => {}
+        }
+    }
+
+    /// Answers a command that the engine has nothing to do with.
+    pub(super) fn conclude(&mut self, id: CommandId, answer: &Answer, now: Instant) {
+        match self.waiting.leave(id) {
+            Some(Caller::Control(client)) => self.server.answer(client, answer, now, &mut self.poller),
+            // Another router never asks for what would be asked of a third one.
+            Some(Caller::Peer(..)) | None => {}
         }
     }
 

@@ -9,6 +9,7 @@ use crate::control::server::ClientId;
 use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
 use crate::limits;
+use crate::peer::PeerId;
 use crate::status::{self, LeaseList, Outcome};
 use crate::ubus::Data;
 
@@ -21,6 +22,8 @@ use super::run::Daemon;
 pub enum Caller {
     /// A client of the control socket.
     Control(ClientId),
+    /// Another router, and the number of its request.
+    Peer(PeerId, u32),
 }
 
 /// When a method answers.
@@ -40,7 +43,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    fn enter(&mut self, caller: Caller) -> Result<CommandId, Failure> {
+    /// Somebody waits for the engine's answer to a command.
+    ///
+    /// # Errors
+    /// If too many do.
+    pub fn enter(&mut self, caller: Caller) -> Result<CommandId, Failure> {
         if self.callers.len() >= limits::PENDING_COMMANDS {
             return Err(Failure::Busy);
         }
@@ -110,12 +117,17 @@ impl Daemon {
         }
         let to = match to.as_deref() {
             None | Some("") => SwitchTo::Other,
-            Some(name) => {
-                let source = |id| self.engine.source(id);
-                target(name, &self.config, source).map_err(|why| encode(&refused(&why)))?
-            }
+            Some(name) => match self.router_named(name, now) {
+                Some(address) => SwitchTo::Router(address),
+                None => {
+                    let source = |id| self.engine.source(id);
+                    target(name, &self.config, source).map_err(|why| encode(&refused(&why)))?
+                }
+            },
         };
-        self.command(caller, Command::Switch(to), now).map_err(Err)
+        let id = self.waiting().enter(caller).map_err(Err)?;
+        self.begin_switch(id, to, now);
+        Ok(())
     }
 
     fn maintain(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Failure> {
@@ -137,6 +149,16 @@ pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
         Ok(done) => Outcome { done: true, error: None, took_ms: Some(done.took.as_secs_f64() * 1000.0) },
         Err(refusal) => refused(&refusal.to_string()),
     })
+}
+
+/// The answer to a command that another router carried out.
+pub fn done(took: core::time::Duration) -> Answer {
+    encode(&Outcome { done: true, error: None, took_ms: Some(took.as_secs_f64() * 1000.0) })
+}
+
+/// The answer to a command that was not carried out.
+pub fn refused_answer(why: &str) -> Answer {
+    encode(&refused(why))
 }
 
 /// Which router is meant by `--to`. `source` gives this node's own address on an instance.

@@ -3,9 +3,13 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::engine::{Instant, Maintenance, Role};
+use crate::config::model::{Config, GroupId};
+use crate::engine::{Event, Instant, Maintenance, Role};
+use crate::peer::dial::Reach;
+use crate::peer::kept::Kept;
 use crate::peer::key::{self, Key};
 use crate::peer::mesh::{Happening, Identity, Mesh};
 use crate::peer::message::{GroupState, Hello, Message, PROTOCOL, PROTOCOL_OLDEST, Setup, State, clean};
@@ -34,7 +38,9 @@ pub struct Peering {
     key_due: Option<Instant>,
     /// When our state is told again.
     state_due: Instant,
-    state: State,
+    kept: Kept,
+    /// Preemption waits for the first word of another router.
+    holding: bool,
 }
 
 /// Whether there is a key.
@@ -62,6 +68,9 @@ pub struct Known {
 /// A key that was not there is looked for this often: `gwha keygen` needs no reload after it.
 const KEY_RETRY: Duration = Duration::from_secs(10);
 
+/// How long a preemption waits for the channel after a start.
+const PREEMPT_HOLD: Duration = Duration::from_secs(30);
+
 /// Our state is told this often, and at once when a role changes.
 const STATE_EVERY: Duration = Duration::from_secs(2);
 
@@ -82,7 +91,8 @@ impl Peering {
             life: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             key_due: None,
             state_due: now,
-            state: State::default(),
+            kept: Kept::default(),
+            holding: false,
         }
     }
 
@@ -128,6 +138,15 @@ impl Daemon {
         }
     }
 
+    /// At the start: a router that has forgotten a switch is told so before it may preempt, if there is somebody to
+    /// tell it (protocol rules 8 and 19).
+    pub(super) fn hold_preempt(&mut self, now: Instant) {
+        if self.peering.key == KeyState::Good {
+            self.peering.holding = true;
+            self.step(now, Event::HoldPreempt { until: Some(now.after(PREEMPT_HOLD)) });
+        }
+    }
+
     fn read_key(&mut self, now: Instant) {
         let (state, key) = match &self.config.sync {
             None => (KeyState::Off, None),
@@ -154,7 +173,7 @@ impl Daemon {
     /// Links or addresses may be others.
     pub(super) fn plan_peers(&mut self, now: Instant) {
         let own = self.system.own_addresses();
-        let is_current = std::sync::Arc::ptr_eq(&self.config, self.engine.config());
+        let is_current = Arc::ptr_eq(&self.config, self.engine.config());
         let source = |id| if is_current { self.engine.source(id) } else { None };
         let plan = Plan::new(&self.config, source, &own, |link| self.system.device(link));
         let mut happenings = Vec::new();
@@ -178,15 +197,22 @@ impl Daemon {
         let mut happenings = Vec::new();
         self.peering.mesh.expire(&mut self.poller, &mut happenings, now);
         self.peers_happened(happenings, now);
+        if self.peering.holding && self.is_nobody_to_ask(now) {
+            self.peering.holding = false;
+            self.step(now, Event::HoldPreempt { until: None });
+        }
         if self.peering.state_due <= now {
             self.peering.state_due = now.after(STATE_EVERY);
             if self.peering.mesh.connected().next().is_some() {
-                let state = self.own_state(now);
-                self.peering.state = state;
-                let message = Message::State(self.peering.state.clone());
-                self.peering.mesh.send_all(&message, &mut self.poller, now);
+                self.tell_state(now);
             }
         }
+    }
+
+    /// Whether the other router has no channel at all, or none with our key.
+    fn is_nobody_to_ask(&self, now: Instant) -> bool {
+        let views = self.peering.mesh.views(now);
+        views.iter().all(|view| matches!(view.trouble, Some(Reach::Key | Reach::Refused)))
     }
 
     fn peers_happened(&mut self, happenings: Vec<Happening>, now: Instant) {
@@ -214,6 +240,7 @@ impl Daemon {
 
     fn peer_down(&mut self, peer: PeerId, end: &End, now: Instant) {
         self.peering.known.remove(&peer);
+        self.peer_gone(peer, now);
         let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
         let name = view.and_then(|view| view.hello).map(|hello| hello.node).unwrap_or_default();
         self.tell_peer("channel_down", format!("peer {name}: channel down: {end}"), now);
@@ -231,18 +258,62 @@ impl Daemon {
                 let known = self.peering.known.entry(peer).or_default();
                 known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
                 known.state = Some((state, now));
+                self.peer_state(peer, now);
             }
             Message::Setup(setup) => self.peering.known.entry(peer).or_default().setup = Some(setup),
-            // Not of this version's making, or belonging to what is not on.
-            Message::Prepare(_)
-            | Message::Prepared(_)
-            | Message::Take(_)
-            | Message::Taken(_)
-            | Message::Bulk(_)
-            | Message::Hello(_)
-            | Message::Adopt
-            | Message::Bye(_)
-            | Message::Ping => {}
+            Message::Prepare(request) => self.prepare(peer, request, now),
+            Message::Take(request) => self.take(peer, request, now),
+            Message::Prepared(reply) | Message::Taken(reply) => self.answered(peer, reply, now),
+            // Belonging to what is not on, or to the session.
+            Message::Bulk(_) | Message::Hello(_) | Message::Adopt | Message::Bye(_) | Message::Ping => {}
+        }
+    }
+
+    /// What follows from another router's state for our groups.
+    fn peer_state(&mut self, peer: PeerId, now: Instant) {
+        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
+        let life = view.and_then(|view| view.hello).map(|hello| hello.life).unwrap_or_default();
+        let Some((state, _)) = self.peering.known.get(&peer).and_then(|known| known.state.clone()) else {
+            return;
+        };
+        let (engine, config) = (&self.engine, Arc::clone(self.engine.config()));
+        let mastership = |name: &str| {
+            let id = group_id(&config, name)?;
+            let (role, epoch) = engine.role(id);
+            (role == Role::Master).then_some(epoch.0)
+        };
+        self.peering.kept.heard(peer, &life, &state, mastership);
+        for group in state.groups.iter().filter(|group| group.kept) {
+            if let Some(group) = group_id(&config, &group.name) {
+                self.step(now, Event::Kept { group });
+            }
+        }
+        // Whatever it may have had to say is said.
+        if core::mem::take(&mut self.peering.holding) {
+            self.step(now, Event::HoldPreempt { until: None });
+        }
+    }
+
+    /// Tells every router how this one is.
+    fn tell_state(&mut self, now: Instant) {
+        let state = self.own_state(now);
+        let best =
+            |group: &GroupState, base: Option<u8>| base.is_none_or(|base| group.priority >= u32::from(base));
+        let config = Arc::clone(self.engine.config());
+        for group in &state.groups {
+            let base = group_id(&config, &group.name).and_then(|id| self.engine.group(id, now).base);
+            if group.role != Role::Master.name() || !best(group, base) {
+                self.peering.kept.forget(&group.name);
+            }
+        }
+        let peers: Vec<PeerId> = self.peering.mesh.connected().collect();
+        for peer in peers {
+            let mut state = state.clone();
+            for group in &mut state.groups {
+                let mastership = (group.role == Role::Master.name()).then_some(group.epoch);
+                group.kept = self.peering.kept.keeps(peer, &group.name, mastership);
+            }
+            let _ = self.peering.mesh.send(peer, &Message::State(state), &mut self.poller, now);
         }
     }
 
@@ -253,7 +324,9 @@ impl Daemon {
             role: group.role.clone(),
             epoch: group.epoch,
             priority: group.priority.into(),
-            ..GroupState::default()
+            switched_away: group_id(self.engine.config(), &group.name)
+                .is_some_and(|id| self.engine.group(id, now).switched_away),
+            kept: false,
         });
         State {
             role: status.role,
@@ -285,6 +358,10 @@ impl Known {
 
 /// The reason that a key file can't be used, in the words of [`key::Error`], goes into the status as it is.
 const _: fn(&key::Error) -> String = ToString::to_string;
+
+fn group_id(config: &Config, name: &str) -> Option<GroupId> {
+    (0..).map(GroupId).zip(&config.groups).find(|(_, group)| group.name == name).map(|(id, _)| id)
+}
 
 /// Milliseconds since 1970. Shown, never used.
 fn wall_clock() -> i64 {

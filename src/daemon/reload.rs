@@ -21,6 +21,7 @@ impl Daemon {
         self.memory.set_groups(group_names(&config), &boot.groups);
         self.engine = Engine::new(config, boot, now);
         self.adopt(now);
+        self.hold_preempt(now);
         self.tell_links(now);
     }
 

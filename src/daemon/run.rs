@@ -23,6 +23,7 @@ use super::bounded::plain;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
 use super::conflicts::{Conflicts, Seen};
+use super::handover::Asked;
 use super::history::History;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
@@ -90,6 +91,7 @@ pub struct Daemon {
     pub(super) history: History,
     pub(super) limiter: Limiter,
     pub(super) peering: Peering,
+    pub(super) asked: Asked,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -165,6 +167,7 @@ impl Daemon {
             history: History::open(run_dir.file("history"), run_dir.boot()),
             limiter: Limiter::default(),
             peering: Peering::new(started),
+            asked: Asked::default(),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -307,6 +310,7 @@ impl Daemon {
             self.conflicts.retry_at(),
             self.server.next_deadline(),
             self.peering.next_deadline(),
+            self.asked.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -331,6 +335,9 @@ impl Daemon {
         // Last: nothing that decides about a role waits for it.
         if is_due(self.peering.next_deadline()) {
             self.expire_peers(now);
+        }
+        if is_due(self.asked.next_deadline()) {
+            self.expire_asked(now);
         }
     }
 

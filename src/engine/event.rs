@@ -72,6 +72,17 @@ pub enum Event<'a> {
         /// What is asked.
         command: Command,
     },
+    /// The master of a group says over the peer channel that an operator moved the role away from here, which this
+    /// node has forgotten (protocol rule 8). It means nothing unless a master is followed.
+    Kept {
+        /// Which group.
+        group: GroupId,
+    },
+    /// No group preempts before this time; `None`: nothing holds it back any more (protocol rule 19).
+    HoldPreempt {
+        /// Until when.
+        until: Option<Instant>,
+    },
     /// SIGTERM.
     Terminate,
 }

@@ -116,6 +116,10 @@ impl Engine {
             Event::SendFailed { instance } => self.with_member(now, instance, out, Group::send_failed),
             Event::Config(config) => self.reload(now, config, out),
             Event::Command { id, command } => self.command(now, id, command, out),
+            Event::Kept { group } => self.with(now, group, out, Group::kept),
+            Event::HoldPreempt { until } => {
+                self.with_all(now, out, |group, cx| group.hold_preempt(cx, until));
+            }
             Event::Terminate => self.terminate(now, out),
         }
     }

@@ -34,6 +34,8 @@ pub struct GroupView {
     pub blocked_by: Vec<String>,
     /// Maintenance of the node.
     pub maintenance: Maintenance,
+    /// An operator moved the role away from here (protocol rule 8).
+    pub switched_away: bool,
 }
 
 /// The master that a standby follows.

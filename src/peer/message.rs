@@ -157,6 +157,8 @@ pub struct GroupSetup {
 pub struct Request {
     /// Chosen by the sender; comes back in the reply.
     pub id: u32,
+    /// `Prepare`: the receiver is the one to take the role.
+    pub take: bool,
 }
 
 /// The answer to a [`Request`].

@@ -40,6 +40,7 @@ pub mod end;
 pub mod frame;
 pub mod gate;
 pub mod handshake;
+pub mod kept;
 pub mod key;
 pub mod link;
 pub mod mesh;

@@ -271,3 +271,88 @@ fn resident_kib(node: &Gwha) -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
+
+#[test]
+fn router_that_was_switched_away_does_not_take_back_after_its_restart() {
+    scenario(|lab| {
+        let setup = Setup::reference(200);
+        let (mut a, mut b) = connected_pair(lab, &setup);
+        let switched = a.cli(&["switch"]);
+        assert!(switched.status.success(), "{switched:?}");
+        lab.until_serving(Host::B, LIMIT);
+        // B has heard of it before A forgets: A says so every two seconds, and at once when its role changes.
+        until("A knows", LIMIT, || a.at("/groups/0/blocked_by").to_string().contains("operator"));
+        std::thread::sleep(ms(2500));
+
+        a.daemon.kill();
+        lab.reboot(Host::A);
+        a.restart();
+        until_role(&a, "backup");
+        lab.stays_serving(Host::B, ms(5000));
+        until("A knows again", LIMIT, || a.at("/groups/0/blocked_by").to_string().contains("operator"));
+
+        b.daemon.kill();
+        lab.silence(Host::B);
+        until_role(&a, "master");
+    });
+}
+
+#[test]
+fn router_that_was_not_switched_away_takes_back_after_its_restart() {
+    scenario(|lab| {
+        let (mut a, _b) = connected_pair(lab, &Setup::reference(200));
+        a.daemon.kill();
+        lab.reboot(Host::A);
+        lab.until_serving(Host::B, LIMIT);
+        a.restart();
+        lab.until_serving(Host::A, LIMIT);
+    });
+}
+
+#[test]
+fn router_in_maintenance_refuses_a_switch_at_once() {
+    scenario(|lab| {
+        let (a, b) = connected_pair(lab, &Setup::reference(1000));
+        assert!(b.cli(&["maintenance", "on"]).status.success());
+        let event = std::time::Instant::now();
+        let switched = a.cli(&["switch"]);
+        assert_eq!(switched.status.code(), Some(1), "{switched:?}");
+        assert!(String::from_utf8_lossy(&switched.stderr).contains("maintenance"), "{switched:?}");
+        assert!(event.elapsed() < ms(1500), "the refusal took {:?}", event.elapsed());
+        assert_eq!(a.role(), "master");
+    });
+}
+
+#[test]
+fn one_of_three_routers_is_chosen_by_address_or_name_from_anywhere() {
+    scenario(|lab| {
+        let setup = Setup { routers: vec![Host::A, Host::B, Host::C], ..Setup::lan(200) };
+        for host in Host::GATEWAYS {
+            write_key(&key_file(lab, host), '7');
+        }
+        let nodes = Host::GATEWAYS.map(|host| start(lab, &setup, host));
+        let [a, b, c] = &nodes;
+        until_role(a, "master");
+        for node in &nodes {
+            until(&format!("{} is connected to both others", node.host), LIMIT, || {
+                let peers = node.at("/peers");
+                peers
+                    .as_array()
+                    .is_some_and(|all| all.len() == 2 && all.iter().all(|it| it["connected"] == true))
+            });
+        }
+
+        let to_c = Host::C.address(Segment::Lan).to_string();
+        let switched = a.cli(&["switch", "--to", &to_c]);
+        assert!(switched.status.success(), "{switched:?}");
+        until_holds(lab, Host::C, &setup.segments);
+
+        // For a moment C says 254, which B could only equal.
+        until("C is done taking", LIMIT, || c.at("/groups/0/priority") == 80);
+        let switched = a.cli(&["switch", "--to", "gw-b"]);
+        assert!(switched.status.success(), "{switched:?}");
+        until_holds(lab, Host::B, &setup.segments);
+        until_role(c, "backup");
+        until_role(b, "master");
+    });
+}

@@ -71,6 +71,8 @@ pub(super) struct Group {
     nodes: Vec<Node>,
     /// An operator moved the role away from here: no preemption (rule 8).
     switched_away: bool,
+    /// No preemption before (rule 19).
+    held_until: Option<Instant>,
     switch: Option<command::Switch>,
     /// The addresses can't be installed (rule 22).
     unapplied: Timer,
@@ -120,6 +122,7 @@ impl Group {
             resume: remembered.and_then(|past| past.last_advert),
             nodes: Vec::new(),
             switched_away: false,
+            held_until: None,
             switch: None,
             unapplied: Timer::default(),
             unapplied_until: None,

@@ -30,6 +30,7 @@ impl Group {
             master,
             blocked_by: self.blocked_by(cx),
             maintenance: cx.maintenance,
+            switched_away: self.switched_away,
         }
     }
 

@@ -328,7 +328,28 @@ impl Group {
             && self.priority > present.word
             && self.priority > STEP_BACK;
         let healthy = self.healthy_since?;
-        allowed.then(|| healthy.max(standby.since).after(self.config(cx).preempt_delay))
+        let due = healthy.max(standby.since).after(self.config(cx).preempt_delay);
+        allowed.then(|| self.held_until.map_or(due, |until| due.max(until)))
+    }
+
+    /// The master remembers what this node has forgotten: that an operator moved the role to it (rule 8).
+    pub(in super::super) fn kept(&mut self, cx: &mut Cx<'_>) {
+        let is_believable = match &self.state {
+            State::Serving(_) => false,
+            // The channel may be faster than the first advert.
+            State::Init => true,
+            State::Standby(standby) => standby.master.is_some_and(|present| present.lowered.is_none()),
+        };
+        if is_believable {
+            self.switched_away = true;
+            self.consider(cx);
+        }
+    }
+
+    /// Rule 19: the peer channel may hold back a voluntary move, for a time.
+    pub(in super::super) fn hold_preempt(&mut self, cx: &mut Cx<'_>, until: Option<Instant>) {
+        self.held_until = until;
+        self.consider(cx);
     }
 
     /// When [`Group::stand_by`] is due.

@@ -62,7 +62,7 @@ fn open() -> (Session, Session) {
 }
 
 fn request(id: u32) -> Message {
-    Message::Prepare(Request { id })
+    Message::Prepare(Request { id, take: false })
 }
 
 /// The records of a stream, each whole.
