@@ -203,21 +203,22 @@ function patch(old, fresh) {
 
 const CRITICAL = [ 'two_masters', 'no_master', 'serving_faulted' ];
 
+/* The master that this router follows, by the name that the page has for it. */
 function masterOf(status) {
 	const followed = (status.groups || []).map(group => group.master).filter(known)[0];
-	return followed ? followed.address : null;
+	if (!followed)
+		return null;
+	const router = others(status).filter(other => other.heard.some(peer => peer.address === followed.address))[0];
+	return router ? otherName(router) : followed.address;
 }
 
 function headline(status) {
-	const peer = status.peer || {};
 	switch (status.role) {
 	case 'master':
 		return _('This router serves the network.');
 	case 'backup':
-		if (!masterOf(status))
-			return _('This router is on standby, and no master is heard.');
-		return _('This router is on standby: %s serves the network.').format(
-			known(peer.name) ? peer.name : masterOf(status));
+		return masterOf(status) ? _('This router is on standby: %s serves the network.').format(masterOf(status))
+			: _('This router is on standby, and no master is heard.');
 	case 'fault':
 		return _('This router can not serve the network.');
 	case 'mixed':
@@ -298,42 +299,59 @@ function channelState(status, channel, received) {
 }
 
 function ownPriority(status) {
-	return lines((status.groups || []).map(group => {
+	return joined((status.groups || []).map(group => {
 		const said = known(group.base_priority) && group.base_priority !== group.priority
 			? _('%d instead of %d').format(group.priority, group.base_priority) : String(group.priority);
-		const name = status.groups.length > 1 ? group.name + ': ' : '';
-		return [ name + said ];
+		return status.groups.length > 1 ? group.name + ': ' + said : said;
 	}));
+}
+
+/* One cell for each router, a line for each fact: side by side on a phone too. */
+function facts(pairs) {
+	return pairs.map(pair => E('div', {}, [ E('strong', {}, [ pair[0] ]), ': ' ].concat(pair[1])));
+}
+
+function joined(items) {
+	return items.length ? items.join(', ') : UNKNOWN;
+}
+
+function thisRouter(status, received) {
+	const isRejected = status.config && status.config.state === 'rejected';
+	return facts([
+		[ _('Role'), [ roleLabel(status.role) ] ],
+		[ _('Priority'), [ ownPriority(status) ] ],
+		[ _('Addresses'), [ joined((status.instances || []).map(instance => instance.source).filter(known)) ] ],
+		[ _('Configuration'), [ isRejected ? label('important', _('Rejected')) : label('success', _('Applied')) ] ],
+		[ _('Version'), [ text(status.version) ] ],
+		[ _('Started'), [ age(status.uptime, received) ] ]
+	]);
+}
+
+function otherRouter(status, other, received) {
+	const last = latest(other.heard);
+	const equal = other.channel.config_equal;
+	return facts([
+		[ _('Role'), otherRole(status, other) ],
+		[ _('Priority'), [ last && known(last.priority) ? _('%d, as heard last').format(last.priority) : _('Not known') ] ],
+		[ _('Addresses'), [ joined(other.heard.length ? other.heard.map(peer => peer.address) : [ text(other.address) ]) ] ],
+		[ _('Configuration'), [ equal === true ? label('success', _('The same')) : equal === false
+			? label('warning', _('Different')) : _('Not known') ] ],
+		[ _('Version'), [ known(other.channel.version) ? other.channel.version : _('Not known') ] ],
+		[ _('Last advert'), [ last ? age(last.last_heard, received) : _('Never heard') ] ],
+		[ _('Channel'), channelState(status, other.channel, received) ]
+	]);
+}
+
+function otherName(other) {
+	return known(other.channel.name) ? other.channel.name : text(other.address);
 }
 
 function routers(status, received) {
 	const rest = others(status);
-	const titles = [ '', _('This router: %s').format(text(status.node)) ].concat(rest.map(other =>
-		_('Other router: %s').format(known(other.channel.name) ? other.channel.name : text(other.address))));
-	const own = (status.instances || []).map(instance => instance.source).filter(known);
-	const row = (title, mine, theirs) => [ [ E('strong', {}, [ title ]) ], mine ].concat(rest.map(theirs));
-	const equal = other => other.channel.config_equal === true ? [ label('success', _('The same')) ]
-		: other.channel.config_equal === false ? [ label('warning', _('Different')) ] : [ _('Not known') ];
-	const rows = [
-		row(_('Role'), [ roleLabel(status.role) ], other => otherRole(status, other)),
-		row(_('Priority'), ownPriority(status), other => {
-			const last = latest(other.heard);
-			return [ last && known(last.priority) ? _('%d, as heard last').format(last.priority) : _('Not known') ];
-		}),
-		row(_('Addresses'), lines(own.map(address => [ address ])),
-			other => lines((other.heard.length ? other.heard : [ other ]).map(peer => [ text(peer.address) ]))),
-		row(_('Last heard'), [ UNKNOWN ], other => {
-			const last = latest(other.heard);
-			return [ last ? age(last.last_heard, received) : _('Never') ];
-		}),
-		row(_('Channel between the routers'), [ UNKNOWN ], other => channelState(status, other.channel, received)),
-		row(_('Configuration'), [ status.config && status.config.state === 'rejected'
-			? label('important', _('Rejected')) : label('success', _('Applied')) ], equal),
-		row(_('Version'), [ text(status.version) ], other =>
-			[ known(other.channel.version) ? other.channel.version : _('Not known') ]),
-		row(_('Running since'), [ age(status.uptime, received) ], () => [ _('Not known') ])
-	];
-	return section('routers', _('Routers'), [ table(titles, rows, '') ]);
+	const titles = [ _('This router: %s').format(text(status.node)) ].concat(
+		rest.map(other => _('Other router: %s').format(otherName(other))));
+	const row = [ thisRouter(status, received) ].concat(rest.map(other => otherRouter(status, other, received)));
+	return section('routers', _('Routers'), [ table(titles, [ row ], '') ]);
 }
 
 function groups(status, received) {
