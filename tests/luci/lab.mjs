@@ -108,6 +108,27 @@ export class Lab {
 		return stdout;
 	}
 
+	/* Carries out a command, or throws the program's own words. */
+	async order(name, command) {
+		const node = this.nodes[name];
+		await run(this.program, [ ...command, '--config', node.config, '--run-dir', node.runDir ])
+			.catch(error => { throw new Error((error.stdout + error.stderr).trim()); });
+	}
+
+	/* Until `act` no longer fails: the routers refuse a switch while the one before is not settled. */
+	async patiently(act) {
+		for (let round = 0; ; round++) {
+			try {
+				return await act();
+			}
+			catch (error) {
+				if (round === 20)
+					throw error;
+				await new Promise(done => setTimeout(done, 500));
+			}
+		}
+	}
+
 	async status(name) {
 		return JSON.parse(await this.ask(name, [ 'status', '--json' ]));
 	}

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { CONFIG, Lab } from './lab.mjs';
+import { Lab } from './lab.mjs';
 import { serve } from './server.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -22,7 +22,7 @@ let lab, browser;
 function router(name, more = {}) {
 	const act = async line => {
 		try {
-			await lab.ask(name, line);
+			await lab.order(name, line);
 			return { done: true };
 		}
 		catch (error) {
@@ -136,17 +136,34 @@ test('a_read_only_user_sees_everything_and_can_press_nothing', () => open(router
 		assert.ok(await tab.isDisabled(button), button);
 }));
 
-test('the_role_moves_when_switch_is_pressed_and_back', () => open(router('b'), async tab => {
-	await tab.click('#gwha-switch');
-	await tab.click('#gwha-confirm');
-	await shows(tab, '#gwha-verdict', 'This router serves the network.');
-	await shows(tab, '.notification', 'Done');
-	await lab.until('a', status => status.role === 'backup', 'standby');
-	await tab.click('#gwha-switch');
-	await tab.click('#gwha-confirm');
-	await shows(tab, '#gwha-verdict', 'on standby');
+test('the_role_moves_when_switch_is_pressed', async () => {
+	await open(router('b'), async tab => {
+		await tab.click('#gwha-switch');
+		await tab.click('#gwha-confirm');
+		await shows(tab, '#gwha-verdict', 'This router serves the network.');
+		await shows(tab, '.notification', 'Done');
+		await lab.until('a', status => status.role === 'backup', 'standby');
+	});
+	await lab.patiently(() => lab.order('a', [ 'switch', '--to', 'self' ]));
 	await settled();
-}));
+});
+
+test('a_refused_switch_says_why', async () => {
+	lab.link('b', 'lan', 'down');
+	try {
+		await lab.until('b', status => status.role === 'fault', 'faulted');
+		await open(router('a'), async tab => {
+			await tab.click('#gwha-switch');
+			await tab.click('#gwha-confirm');
+			await shows(tab, '.notification', 'Not done, and nothing has changed');
+			await shows(tab, '#gwha-verdict', 'This router serves the network.');
+		});
+	}
+	finally {
+		lab.link('b', 'lan', 'up');
+		await settled();
+	}
+});
 
 test('maintenance_begins_and_ends', () => open(router('b'), async tab => {
 	await tab.click('#gwha-maintenance');

@@ -127,7 +127,7 @@ function validateWeight(id, value) {
 }
 
 function validateKey(id, value) {
-	if (!value || /^[0-9a-fA-F]{64}$/.test(value) || /^[A-Za-z0-9+/]{43}=$/.test(value))
+	if (!value || /^[0-9a-fA-F]{64}$/.test(value) || /^[A-Za-z0-9+\u002f]{43}=$/.test(value))
 		return true;
 	return _('must be 32 bytes in hexadecimal or base64');
 }
@@ -204,7 +204,7 @@ function addInstances(map) {
 	addRole(s, 'role');
 
 	add(s, 'advanced', form.Value, 'device', _('Device'), _('A kernel device instead of the network.'),
-		{ validate: matching(/^[^ /:]{1,15}$/, _('must be the name of a device')) });
+		{ validate: matching(/^[^ :\u002f]{1,15}$/, _('must be the name of a device')) });
 	Object.assign(add(s, 'advanced', form.ListValue, 'version', _('VRRP version')), { default: '3' });
 	s.children[s.children.length - 1].value('3', '3');
 	s.children[s.children.length - 1].value('2', _('2, for IPv4 only'));
@@ -265,7 +265,7 @@ function addTracks(map) {
 	add(s, 'basic', form.Value, 'weight', _('Weight'), _('What it takes from the priority while it fails: fault, or a number such as -30.'),
 		{ placeholder: 'fault', validate: validateWeight });
 	add(s, 'advanced', form.Value, 'device', _('Device'), _('A kernel device instead of the network.'),
-		{ validate: matching(/^[^ /:]{1,15}$/, _('must be the name of a device')) });
+		{ validate: matching(/^[^ :\u002f]{1,15}$/, _('must be the name of a device')) });
 	add(s, 'advanced', form.Value, 'need', _('Targets that must answer'), null, { placeholder: '1', validate: number(1, 16) });
 	add(s, 'advanced', form.Value, 'interval', _('Seconds between tests'), null, { placeholder: '5', validate: number(0.1, 3600, true) });
 	add(s, 'advanced', form.Value, 'timeout', _('Seconds an answer may take'), null, { placeholder: '2', validate: number(0.01, 3600, true) });
@@ -323,7 +323,7 @@ function addSync(map) {
 	add(s, 'advanced', form.DynamicList, 'router', _('The routers\' own addresses'), _('On the dedicated link.'),
 		{ datatype: 'ipaddr("nomask")' });
 	add(s, 'advanced', form.Value, 'key_file', _('File of the key'), null,
-		{ placeholder: KEY_FILE, validate: matching(/^[/]/, _('must be an absolute path')) });
+		{ placeholder: KEY_FILE, validate: matching(/^\u002f/, _('must be an absolute path')) });
 	add(s, 'advanced', form.DynamicList, 'reload', _('Services reloaded when a file has arrived'), null,
 		{ validate: matching(SERVICE, _('must be the name of a service')) });
 	add(s, 'advanced', form.DynamicList, 'keep', _('Options that stay as they are'), _('CONFIG.SECTION or CONFIG.SECTION.OPTION, such as network.lan.ipaddr.'),
