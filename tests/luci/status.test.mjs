@@ -144,7 +144,12 @@ test('the_role_moves_when_switch_is_pressed', async () => {
 		await shows(tab, '.notification', 'Done');
 		await lab.until('a', status => status.role === 'backup', 'standby');
 	});
-	await lab.patiently(() => lab.order('a', [ 'switch', '--to', 'self' ]));
+	// A second switch right after the first may come to nothing.
+	await lab.patiently(async () => {
+		if ((await lab.status('a')).role !== 'master')
+			await lab.order('a', [ 'switch', '--to', 'self' ]);
+		assert.equal((await lab.status('a')).role, 'master');
+	});
 	await settled();
 });
 
