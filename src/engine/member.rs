@@ -23,6 +23,9 @@ pub(super) struct Member {
     pub id: InstanceId,
     /// Why it can't be used; `None`: usable.
     pub problem: Option<LinkProblem>,
+    /// A reload brought it, and nothing has been said of its link yet. That is no fault: a master that said
+    /// so for a moment would be relieved.
+    pub awaited: bool,
     /// Own address, while it is on the link.
     pub source: Option<IpAddr>,
     /// Interval of the master that was heard last (RFC 9568 §6.1 Active_Adver_Interval).
@@ -73,6 +76,7 @@ impl Member {
         Member {
             id,
             problem: Some(LinkProblem::Missing),
+            awaited: false,
             source: None,
             learned: instance.interval,
             master_down: Timer::default(),
@@ -97,6 +101,7 @@ impl Member {
 
     /// Looks at the link again. `place` is the group's, as far as it is known.
     pub fn look(&mut self, instance: &Instance, link: Option<&LinkState>, place: Option<Place>) {
+        self.awaited &= link.is_none();
         self.source = link.and_then(|link| own_address(instance, &link.addresses, place));
         self.problem = match link.map(|link| link.condition) {
             None | Some(LinkCondition::Missing) => Some(LinkProblem::Missing),

@@ -164,7 +164,11 @@ impl Group {
         }
     }
 
-    fn advertise_due(&mut self, cx: &mut Cx<'_>) {
+    /// Sends the periodic adverts that are due, and those that could not be sent.
+    pub(super) fn advertise_due(&mut self, cx: &mut Cx<'_>) {
+        if !self.is_serving() {
+            return;
+        }
         let priority = self.priority;
         let mut said = false;
         for member in self.members.iter_mut().filter(|member| member.usable()) {

@@ -148,6 +148,8 @@ impl Group {
             return self.demote(cx, Cause::NoUsableMember, None);
         }
         self.refresh(cx);
+        // What has just come up says the priority that counts it.
+        self.advertise_due(cx);
     }
 
     /// Without a usable member nothing can be said, heard or served.
@@ -170,8 +172,7 @@ impl Group {
             // Its Master_Down_Timer runs on: the master that was heard there a moment ago still lives.
             member.silence();
         } else if matches!(self.state, State::Serving(_)) {
-            member.schedule(cx.now, instance.interval, Rhythm::Restart);
-            member.advertise(cx, priority);
+            member.advert.set(cx.now);
             member.announcer.start(cx.now, &instance.announce);
         } else {
             member.learned = instance.interval;
@@ -395,5 +396,5 @@ fn is_down(verdict: TrackState) -> bool {
 /// A fault of a member's link.
 fn link_fault(member: &Member, cx: &Cx<'_>) -> Option<Fault> {
     let instance = cx.instance(member.id).name.clone();
-    member.problem.map(|problem| Fault::Link { instance, problem })
+    member.problem.filter(|_| !member.awaited).map(|problem| Fault::Link { instance, problem })
 }

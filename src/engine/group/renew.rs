@@ -17,9 +17,12 @@ impl Group {
             let at = self.members.iter().position(|member| member.id == id)?;
             Some((self.members[at].clone(), &before.instances[id.index()]))
         };
-        let renew = |new: Member| match known(&new) {
+        let renew = |mut new: Member| match known(&new) {
             Some((member, was)) => renewed_member(member, new, was, cx, serving),
-            None => new,
+            None => {
+                new.awaited = true;
+                new
+            }
         };
         let members = fresh.members.into_iter().map(renew).collect();
         let uses =
