@@ -47,3 +47,4 @@ $(SETS:%=deps-%): deps-%:
 	@tools/deps.sh $*
 
 include tools/package.mk
+include tools/luci.mk

@@ -340,6 +340,28 @@ fn a_standby_takes_the_role_when_told_and_keeps_it() {
 }
 
 #[test]
+fn a_role_that_is_being_taken_is_not_taken_back_at_once() {
+    let mut pair = Pair::settled();
+    let take = Command::Switch(SwitchTo::This);
+
+    pair.step(B, Event::Command { id: CommandId(1), command: take });
+    pair.run(Duration::from_millis(100));
+    pair.step(A, Event::Command { id: CommandId(2), command: take });
+    pair.run(Duration::from_secs(6));
+    assert_eq!(pair.roles(), [Some(Role::Backup), Some(Role::Master)]);
+    pair.step(A, Event::Command { id: CommandId(3), command: take });
+    pair.run(Duration::from_secs(6));
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+    let replies = |(_, _, action): &(Instant, usize, Action)| match action {
+        Action::Reply { id, result } => Some((id.0, result.map(|_| ()))),
+        _ => None,
+    };
+    let replies: Vec<_> = pair.log.iter().filter_map(replies).collect();
+    assert_eq!(replies, [(1, Ok(())), (2, Err(Refusal::Busy)), (3, Ok(()))]);
+}
+
+#[test]
 fn a_switch_with_nobody_there_is_refused_and_loses_nothing() {
     let mut pair = Pair::settled();
     pair.nodes[B] = None;

@@ -5,7 +5,7 @@ use super::super::cx::Cx;
 use super::super::event::CommandId;
 use super::super::role::Cause;
 use super::super::time::Instant;
-use super::priority::STEP_BACK;
+use super::priority::{STEP_BACK, TAKE};
 use super::{Group, State};
 use crate::config::model::Base;
 use crate::limits;
@@ -39,6 +39,8 @@ impl Group {
         let refusal = match giving {
             _ if self.switch.is_some() => Some(Refusal::Busy),
             Giving::Away => None,
+            // The other one is taking it at this moment; two that take would decide by their addresses.
+            Giving::Take if self.follows_a_taker() => Some(Refusal::Busy),
             Giving::Take if self.can_take(cx) => None,
             Giving::Take => Some(Refusal::CannotClaim),
         };
@@ -63,6 +65,11 @@ impl Group {
             && self.fault(cx).is_none()
             && self.priority > STEP_BACK
             && matches!(self.config(cx).base, Base::ByPlace(_))
+    }
+
+    fn follows_a_taker(&self) -> bool {
+        let State::Standby(standby) = &self.state else { return false };
+        standby.master().is_some_and(|master| master.word == TAKE)
     }
 
     fn answer_switch(&mut self, cx: &mut Cx<'_>, result: Result<(), Refusal>) {
