@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const app = join(here, '../../luci-app/htdocs');
-const rights = JSON.parse(readFileSync(join(here, '../../luci-app/root/usr/share/rpcd/acl.d/luci-app-gwha.json'))) ['luci-app-gwha'];
+const rights = JSON.parse(readFileSync(join(here, '../../luci-app', 'root', 'usr/share/rpcd/acl.d/luci-app-gwha.json'))) ['luci-app-gwha'];
 const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', png: 'image/png' };
 
 // ubus codes, and uhttpd's own.

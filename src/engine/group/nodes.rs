@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use crate::config::model::{Place, Routers};
 use crate::limits;
 
+use super::super::action::{Action, Notice};
 use super::super::cx::Cx;
+use super::super::member::Peer;
 use super::super::time::Instant;
-use super::{Group, Heard};
+use super::{Group, Heard, State};
 
 /// Another router, as far as it can be told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,32 @@ impl Group {
             None => own_source,
         };
         self.address_key(cx, speaker, heard.source) > own
+    }
+
+    /// One silent member is no reason to move (rule 4), but worth a word.
+    pub(super) fn report_silent(&mut self, cx: &mut Cx<'_>) {
+        let since = match &self.state {
+            State::Standby(standby) => standby.since,
+            State::Init | State::Serving(_) => cx.now,
+        };
+        for member in self.members.iter_mut().filter(|member| member.usable() && !member.silent) {
+            if !member.master_down.is_due(cx.now) {
+                continue;
+            }
+            member.silent = true;
+            let stopped = core::mem::take(&mut member.stopped);
+            let heard = |peer: &&mut Peer| !peer.lost && peer.last_heard.is_some_and(|at| at >= since);
+            for peer in member.peers.iter_mut().filter(heard) {
+                peer.lost = true;
+                let (group, instance, peer) = (self.id, member.id, peer.address);
+                let notice = if stopped {
+                    Notice::PeerSplit { group, peer }
+                } else {
+                    Notice::PeerLost { instance, peer }
+                };
+                cx.out.push(Action::Notice(notice));
+            }
+        }
     }
 }
 

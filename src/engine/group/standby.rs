@@ -9,18 +9,18 @@ use crate::wire::types::Version;
 use super::super::action::{Action, Notice};
 use super::super::cx::Cx;
 use super::super::event::Round;
-use super::super::member::{Found, Peer, Watch};
+use super::super::member::{Found, Watch};
 use super::super::role::{Cause, Role};
 use super::super::time::Instant;
 use super::super::timers::earliest;
 use super::super::track::Doubt;
-use super::priority::{Doubting, Rise, STEP_BACK};
+use super::priority::{Doubting, Rise, STEP_BACK, TAKE};
 use super::{Group, Heard, Question, Speaker, State};
 
 /// A group that stands by.
 #[derive(Debug, Clone)]
 pub(super) struct Standby {
-    since: Instant,
+    pub since: Instant,
     master: Option<Present>,
     /// Tests in doubt of a claim under way, and when they were asked for.
     doubts: Vec<(usize, Round)>,
@@ -181,6 +181,10 @@ impl Group {
         }
         if present.lowered.is_some() && !first {
             self.switched_away = false;
+        }
+        // An operator wanted this one to be master: with three routers the third must not take it back either.
+        if present.word == TAKE && self.base_of(cx, present.speaker).is_some_and(|base| base < TAKE) {
+            self.switched_away = true;
         }
     }
 
@@ -380,31 +384,5 @@ impl Group {
         }
         self.ask_who(cx);
         self.consider(cx);
-    }
-
-    /// One silent member is no reason to move (rule 4), but worth a word.
-    fn report_silent(&mut self, cx: &mut Cx<'_>) {
-        let since = match &self.state {
-            State::Standby(standby) => standby.since,
-            State::Init | State::Serving(_) => cx.now,
-        };
-        for member in self.members.iter_mut().filter(|member| member.usable() && !member.silent) {
-            if !member.master_down.is_due(cx.now) {
-                continue;
-            }
-            member.silent = true;
-            let stopped = core::mem::take(&mut member.stopped);
-            let heard = |peer: &&mut Peer| !peer.lost && peer.last_heard.is_some_and(|at| at >= since);
-            for peer in member.peers.iter_mut().filter(heard) {
-                peer.lost = true;
-                let (group, instance, peer) = (self.id, member.id, peer.address);
-                let notice = if stopped {
-                    Notice::PeerSplit { group, peer }
-                } else {
-                    Notice::PeerLost { instance, peer }
-                };
-                cx.out.push(Action::Notice(notice));
-            }
-        }
     }
 }
