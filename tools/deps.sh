@@ -70,6 +70,6 @@ fi
 echo "Installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # The list is meant to be split.
-install() { $as_root apt-get install -qq -y --no-install-recommends $missing >/dev/null; }
+install() { $as_root apt-get install -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends $missing >/dev/null; }
 # A fresh machine has no package lists yet, and an old one may have lists that are too old.
 install 2>/dev/null || { $as_root apt-get update -qq && install; }
