@@ -1,7 +1,7 @@
 #!/bin/sh
 # tools/deps.sh SET...: installs the Debian packages that a set of make targets needs and this machine lacks.
 #
-# Sets: build  what Rust itself needs to link a program
+# Sets: build  make, and what Rust itself needs to link a program
 #       lab    network namespaces: make demo
 #       e2e    lab, and the real keepalived: make e2e, make bench
 #       oracles  what OpenWrt's own libraries are built with: make oracles
@@ -17,7 +17,7 @@ PATH=$PATH:/usr/sbin:/sbin
 # Programs (or files) of a set, each with the package that has it.
 programs() {
     case $1 in
-    build) echo "cc=gcc,libc6-dev" ;;
+    build) echo "cc=gcc,libc6-dev make=make" ;;
     lab) echo "ip=iproute2 nft=nftables unshare=util-linux mount=mount hostname=hostname" ;;
     e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping" ;;
     oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev /usr/include/json-c/json.h=libjson-c-dev" ;;
@@ -70,6 +70,6 @@ fi
 echo "Installing$missing"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # The list is meant to be split.
-install() { $as_root apt-get install -qq -y --no-install-recommends $missing >/dev/null; }
+install() { $as_root apt-get install -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends $missing >/dev/null; }
 # A fresh machine has no package lists yet, and an old one may have lists that are too old.
 install 2>/dev/null || { $as_root apt-get update -qq && install; }

@@ -34,6 +34,20 @@ impl<'de> Source<'de> {
         Ok(Members { fields: Fields::new(inside), depth, value: None })
     }
 
+    fn integer(&self) -> Option<i64> {
+        match self.content {
+            Content::Int64(number) => Some(number),
+            Content::Int32(number) => Some(number.into()),
+            Content::Int16(number) => Some(number.into()),
+            Content::Null
+            | Content::Array(_)
+            | Content::Table(_)
+            | Content::String(_)
+            | Content::Bool(_)
+            | Content::Double(_) => None,
+        }
+    }
+
     /// The error for a value of the wrong type.
     fn unexpected(&self, expected: &dyn de::Expected) -> Error {
         let text;
@@ -53,6 +67,15 @@ impl<'de> Source<'de> {
         };
         Error::invalid_type(found, expected)
     }
+}
+
+/// Integers of every width are offered as the widest; the visitor checks the range.
+macro_rules! forward_to_i64 {
+    ($($name:ident)*) => {
+        $(fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            self.deserialize_i64(visitor)
+        })*
+    };
 }
 
 impl<'de> de::Deserializer<'de> for Source<'de> {
@@ -125,13 +148,65 @@ impl<'de> de::Deserializer<'de> for Source<'de> {
         }
     }
 
+    // A type that says what it is made of is offered nothing else. Everything could go through `deserialize_any`, but
+    // then each visitor would carry code for every type of value: half of the code of this file's users.
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Content::Table(inside) = self.content else { return Err(self.unexpected(&visitor)) };
+        visitor.visit_map(self.walk(inside)?)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Content::Array(inside) = self.content else { return Err(self.unexpected(&visitor)) };
+        visitor.visit_seq(self.walk(inside)?)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Content::String(bytes) = self.content else { return Err(self.unexpected(&visitor)) };
+        match lossy(bytes) {
+            Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
+            Cow::Owned(text) => visitor.visit_string(text),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Content::Bool(value) = self.content else { return Err(self.unexpected(&visitor)) };
+        visitor.visit_bool(value)
+    }
+
+    fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Some(number) = self.integer() else { return Err(self.unexpected(&visitor)) };
+        visitor.visit_i64(number)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Content::Double(number) = self.content else { return self.deserialize_i64(visitor) };
+        visitor.visit_f64(number)
+    }
+
+    forward_to_i64! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string unit unit_struct seq tuple
-        tuple_struct map struct identifier
+        i128 u128 f32 char unit unit_struct tuple tuple_struct identifier
     }
 }
 

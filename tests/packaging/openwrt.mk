@@ -8,9 +8,15 @@ show:
 	@$(info variables = $(CARGO_PKG_VARS))
 	@$(info arguments = $(CARGO_PKG_ARGS))
 
+# The buildroot puts these sections into rules by eval; LuCI's have conditionals and dollars that only that resolves.
+define try-rule
 try:
 	$(call Build/Prepare)
-	mkdir -p $(PKG_INSTALL_DIR)/bin
+	mkdir -p $(PKG_INSTALL_DIR)/bin $(DEST)
 	cp $(PROGRAM) $(PKG_INSTALL_DIR)/bin/gwha
-	mkdir -p $(DEST)
 	$(call Package/$(TRY)/install,$(DEST))
+endef
+
+ifdef TRY
+$(eval $(try-rule))
+endif
