@@ -1,12 +1,13 @@
 # gwha's development tasks. `make` alone lists them. Each installs by itself what it needs and this machine lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test e2e sim bench oracles mips deps
+.PHONY: help demo check test e2e sim bench oracles fuzz mips deps
 
 SETS := build lab e2e oracles cross
 SEED ?=
 RUNS ?= 20000
 REPS ?= 11
+SECONDS ?= 60
 KEEP ?=
 
 help: ## Lists the targets
@@ -35,6 +36,12 @@ bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side
 oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
 	set -e; for crate in tests/*-oracle/Cargo.toml; do \
 		cargo test --release --manifest-path $$crate --target-dir target/oracles; done
+
+fuzz: deps-build ## Fuzzes every target for SECONDS=, or the one of T= (installs cargo-fuzz)
+	set -e; command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz; \
+	for target in $(or $(T),$(notdir $(wildcard fuzz/seeds/*))); do mkdir -p fuzz/corpus/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+		-max_total_time=$(SECONDS) -malloc_limit_mb=64; done
 
 mips: deps-build deps-cross ## Checks that it compiles for a big-endian 32-bit router
 	tools/mips-check.sh

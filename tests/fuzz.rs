@@ -1,0 +1,42 @@
+//! The bodies of the fuzz targets, over the seeds in `fuzz/seeds` and some random bytes.
+
+#[path = "../fuzz/src/lib.rs"]
+mod bodies;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+fn over_seeds(target: &str, body: fn(&[u8])) {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let files: Vec<_> = std::fs::read_dir(&seeds).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty(), "{} is empty", seeds.display());
+    for file in files {
+        eprintln!("{}", file.display());
+        body(&std::fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn ubus_blob_survives_its_seeds() {
+    over_seeds("ubus_blob", bodies::ubus::blob);
+}
+
+#[test]
+fn ubus_blobmsg_survives_its_seeds() {
+    over_seeds("ubus_blobmsg", bodies::ubus::blobmsg);
+}
+
+#[test]
+fn ubus_session_survives_its_seeds() {
+    over_seeds("ubus_session", bodies::ubus::session);
+}
+
+proptest! {
+    #[test]
+    fn ubus_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        bodies::ubus::blob(&bytes);
+        bodies::ubus::blobmsg(&bytes);
+        bodies::ubus::session(&bytes);
+    }
+}
