@@ -159,6 +159,7 @@ impl Group {
 
     fn look_at(&mut self, cx: &mut Cx<'_>, at: usize, place: &mut Option<Place>) {
         let (priority, was_usable) = (self.priority, self.members[at].usable());
+        let patient = !self.others_gave_up(cx, at);
         let member = &mut self.members[at];
         let instance = &cx.config.instances[member.id.index()];
         member.look(instance, cx.link(instance.link), *place);
@@ -174,7 +175,7 @@ impl Group {
         } else if matches!(self.state, State::Serving(_)) {
             member.advert.set(cx.now);
             member.announcer.start(cx.now, &instance.announce);
-        } else {
+        } else if patient || member.master_down.at().is_none() {
             member.learned = instance.interval;
             member.arm(cx.now, instance, priority, Watch::Anyone);
         }
