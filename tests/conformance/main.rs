@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 mod input;
 mod letter;
+mod matrix;
 mod script;
 mod stage;
 mod words;
