@@ -55,7 +55,13 @@ impl Stage {
                 self.hosts[index].stalled_until = self.now + micros(length)?;
                 return Ok(());
             }
+            ["cut", name] => return self.cut(name, true),
+            ["mend", name] => return self.cut(name, false),
             ["end"] => return Ok(()),
+            ["settle"] => {
+                self.hushed = true;
+                return (0..self.setup.members.len()).try_for_each(|m| self.link(index, m, "up"));
+            }
             ["links", state] => {
                 return (0..self.setup.members.len()).try_for_each(|m| self.link(index, m, state));
             }
@@ -100,6 +106,23 @@ impl Stage {
             Input::Unsent(member) => Event::SendFailed { instance: InstanceId(member as u16) },
         };
         self.step(index, event);
+    }
+
+    /// A switch that passes nothing, or does again.
+    fn cut(&mut self, names: &str, cut: bool) -> Result<(), String> {
+        for member in self.members(names)? {
+            self.cut.retain(|other| *other != member);
+            self.cut.extend(cut.then_some(member));
+        }
+        Ok(())
+    }
+
+    /// `lan`, `lan,wan` or `all`.
+    fn members(&self, names: &str) -> Result<Vec<usize>, String> {
+        match names {
+            "all" => Ok((0..self.setup.members.len()).collect()),
+            names => names.split(',').map(|name| setup::position(&self.setup.members, name)).collect(),
+        }
     }
 
     fn start(&mut self, index: usize, fresh: bool) -> Result<(), String> {
@@ -149,13 +172,7 @@ impl Stage {
         options: &[&str],
     ) -> Result<(), String> {
         let to = self.hosts[index].node;
-        let members: Vec<usize> = match names {
-            "all" => (0..self.setup.members.len()).collect(),
-            names => names
-                .split(',')
-                .map(|name| setup::position(&self.setup.members, name))
-                .collect::<Result<_, _>>()?,
-        };
+        let members = self.members(names)?;
         for member in members {
             let sender = if from == "x" { 60 } else { setup::node(from)? };
             let mut letter = Letter::new(&self.setup, member, priority, sender, to);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 mod input;
 mod letter;
+mod matrix;
 mod script;
 mod stage;
 mod words;
@@ -30,7 +31,8 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    answer, boot, crash, doubt, operator, preempt, refuse, reload, rfc, stop, told, tracks, words, r#yield,
+    answer, boot, crash, doubt, operator, pair, preempt, refuse, reload, rfc, stop, three, told, tracks, words,
+    r#yield,
 }
 
 /// Plays every case of a file and compares; with `UPDATE_EXPECT` set, rewrites it instead.

@@ -126,6 +126,9 @@ impl Case {
 
     fn input(&mut self, whole: &str, at: Micros, what: &str, out: &mut String) -> Result<(), String> {
         self.stage.run_until(at)?;
+        if std::mem::take(&mut self.stage.hushed) {
+            self.stage.take_said();
+        }
         self.flush(out);
         push(out, whole);
         self.shown = Some(at);
@@ -133,6 +136,9 @@ impl Case {
     }
 
     fn flush(&mut self, out: &mut String) {
+        if self.stage.hushed {
+            return;
+        }
         for said in fold(self.stage.take_said()) {
             let time = if self.shown == Some(said.at) { String::new() } else { clock(said.at) };
             push(out, &format!("{time:<10} -> {}", said.text));
@@ -234,4 +240,64 @@ fn resync(old: &[&str], new: &[&str]) -> (usize, usize) {
         }
     }
     (old.len(), new.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CASE: &str = "config self=b\n\n== x\n0.000     links up\n           -> notice: priority 2 to 90\n0.100     terminate\n           -> init becomes backup, terminated\n           -> exit\n";
+
+    fn played(text: &str) -> Result<String, Problem> {
+        Script::parse(text)?.play()
+    }
+
+    #[test]
+    fn a_right_case_comes_out_as_it_went_in() {
+        assert_eq!(played(CASE).as_deref(), Ok(CASE));
+    }
+
+    #[test]
+    fn a_missing_action_and_one_too_many_are_differences() {
+        let missing = CASE.replace("           -> exit\n", "           -> announce lan\n");
+
+        let is = played(&missing).expect("it can be played");
+
+        assert_eq!(diff(&missing, &is), "== x\n-           -> announce lan\n+           -> exit\n");
+        assert_eq!(diff(CASE, &is), "");
+    }
+
+    #[test]
+    fn a_mistake_is_reported_with_its_line() {
+        let mistake = |text| played(text).expect_err("it can't be played");
+
+        assert_eq!(mistake("config self=z\n"), "1: self=z: 'z' is no router (a to h)");
+        assert_eq!(
+            mistake("== x\n0.000 links sideways\n"),
+            "2: a link can't be 'sideways' in 'links sideways'"
+        );
+        assert_eq!(mistake("== x\n1.000 end\n0.500 end\n"), "3: time runs backwards");
+        assert_eq!(mistake("0.000 links up\n"), "1: nothing can happen before the first ==");
+        assert_eq!(mistake("== x\nsoon end\n"), "2: 'soon' is no time");
+    }
+
+    #[test]
+    fn what_recurs_regularly_stands_once() {
+        let said = |at, text: &str| Said { at, text: text.to_owned() };
+        let all =
+            vec![said(1, "x"), said(2, "y"), said(11, "x"), said(12, "z"), said(21, "x"), said(25, "x")];
+
+        let folded = fold(all);
+
+        let line = said(1, "x (3 times, every 0.00001)");
+        assert_eq!(folded, [line, said(2, "y"), said(12, "z"), said(25, "x")]);
+    }
+
+    #[test]
+    fn times_have_milliseconds_and_microseconds_where_there_are_any() {
+        assert_eq!(clock(3_648_437), "3.648437");
+        assert_eq!(clock(10_000_200), "10.0002");
+        assert_eq!(clock(5), "0.000005");
+        assert_eq!(clock(0), "0.000");
+    }
 }

@@ -31,6 +31,10 @@ pub struct Stage {
     pub real: Vec<Node>,
     /// Latency of each member's network.
     pub wire: Vec<Micros>,
+    /// Members whose network passes nothing, while every link stays up.
+    pub cut: Vec<usize>,
+    /// What is said until the next input is not shown.
+    pub hushed: bool,
     /// Made at the first input.
     pub hosts: Vec<Host>,
     pub now: Micros,
@@ -99,6 +103,8 @@ impl Default for Stage {
             before: None,
             real: Vec::new(),
             wire: vec![200],
+            cut: Vec::new(),
+            hushed: false,
             hosts: Vec::new(),
             now: 0,
             flights: BTreeMap::new(),
@@ -292,7 +298,10 @@ impl Stage {
         if member >= self.setup.members.len() || host.links[member].0 != LinkCondition::Up {
             return;
         }
-        let from = host.node;
+        if self.cut.contains(&member) {
+            return;
+        }
+        let from = self.hosts[index].node;
         for to in (0..self.setup.routers).filter(|to| *to != from) {
             let (_, raw) = Letter::new(&self.setup, member, priority, from, to).seal();
             self.launch(self.wire[member], Flight::Vrrp { to, member, raw });

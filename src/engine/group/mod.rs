@@ -159,12 +159,11 @@ impl Group {
 
     fn look_at(&mut self, cx: &mut Cx<'_>, at: usize, place: &mut Option<Place>) {
         let (priority, was_usable) = (self.priority, self.members[at].usable());
+        let patient = !self.others_gave_up(cx, at);
         let member = &mut self.members[at];
         let instance = &cx.config.instances[member.id.index()];
         member.look(instance, cx.link(instance.link), *place);
-        if place.is_none() {
-            *place = place_of(&instance.routers, member.source);
-        }
+        *place = place.or_else(|| place_of(&instance.routers, member.source));
         if member.usable() == was_usable {
             return;
         }
@@ -174,7 +173,7 @@ impl Group {
         } else if matches!(self.state, State::Serving(_)) {
             member.advert.set(cx.now);
             member.announcer.start(cx.now, &instance.announce);
-        } else {
+        } else if patient || member.master_down.at().is_none() {
             member.learned = instance.interval;
             member.arm(cx.now, instance, priority, Watch::Anyone);
         }
@@ -182,13 +181,13 @@ impl Group {
 
     /// Whether a track should run here, and from when on a bad test counts.
     pub fn wants_track(&self, at: usize, cx: &Cx<'_>) -> Option<Instant> {
-        let used = &self.uses[at];
-        let track = &cx.config.tracks[used.config.track.index()];
-        if !used.config.places.contains(self.place) {
+        let used = &self.uses[at].config;
+        let track = &cx.config.tracks[used.track.index()];
+        if !used.places.contains(self.place) {
             return None;
         }
         let up = cx.carrier(track.link) == Carrier::Up;
-        match used.config.scope {
+        match used.scope {
             TrackScope::Any if up => Some(cx.now),
             TrackScope::Any => Some(cx.now.after(limits::LINK_GRACE)),
             TrackScope::MasterOnly => {

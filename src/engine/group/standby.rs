@@ -375,6 +375,15 @@ impl Group {
         latest.filter(|_| !self.is_mute())
     }
 
+    /// Whether every other usable member has missed the master for Master_Down: a link that flaps must not keep
+    /// them waiting.
+    pub(super) fn others_gave_up(&self, cx: &Cx<'_>, at: usize) -> bool {
+        let others =
+            self.members.iter().enumerate().filter(|(other, member)| *other != at && member.usable());
+        let mut waiting = others.map(|(_, member)| !member.master_down.is_due(cx.now)).peekable();
+        matches!(self.state, State::Standby(_)) && waiting.peek().is_some() && !waiting.any(|waits| waits)
+    }
+
     /// Does what is due while standing by.
     pub(super) fn stand_by(&mut self, cx: &mut Cx<'_>) {
         self.report_silent(cx);
