@@ -14,7 +14,7 @@ use super::super::role::{Cause, Role};
 use super::super::time::Instant;
 use super::super::timers::earliest;
 use super::super::track::Doubt;
-use super::priority::{Doubting, Rise, STEP_BACK};
+use super::priority::{Doubting, Rise, STEP_BACK, TAKE};
 use super::{Group, Heard, Question, Speaker, State};
 
 /// A group that stands by.
@@ -181,6 +181,10 @@ impl Group {
         }
         if present.lowered.is_some() && !first {
             self.switched_away = false;
+        }
+        // An operator wanted this one to be master: with three routers the third must not take it back either.
+        if present.word == TAKE && self.base_of(cx, present.speaker).is_some_and(|base| base < TAKE) {
+            self.switched_away = true;
         }
     }
 
