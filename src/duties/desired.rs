@@ -1,0 +1,51 @@
+//! The duties of a configuration.
+
+use crate::config::model::{Actions, Config, GroupId};
+
+use super::step::Kind;
+
+/// One thing that follows from the role of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Duty {
+    /// What it is.
+    pub kind: Kind,
+    /// Which one: the name of a network or a service, else of the group.
+    pub name: String,
+    /// The name of the group whose role it follows.
+    pub group: String,
+}
+
+/// The duties of a configuration with the groups that they belong to, in the order of groups and steps.
+///
+/// A thing that two groups want is the first one's: it can follow one role only.
+pub fn of(config: &Config) -> Vec<(GroupId, Duty)> {
+    let mut duties: Vec<(GroupId, Duty)> = Vec::new();
+    if !config.enabled {
+        return duties;
+    }
+    for (id, group) in (0..).map(GroupId).zip(&config.groups) {
+        for (kind, name) in names(&group.actions, &group.name) {
+            if !duties.iter().any(|(_, duty)| duty.kind == kind && duty.name == name) {
+                duties.push((id, Duty { kind, name, group: group.name.clone() }));
+            }
+        }
+    }
+    duties
+}
+
+fn names(actions: &Actions, group: &str) -> Vec<(Kind, String)> {
+    let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.to_owned()));
+    let each = |names: &[String], kind| -> Vec<(Kind, String)> {
+        names.iter().map(|name| (kind, name.clone())).collect()
+    };
+    own(actions.dhcp_on_master, Kind::Guard)
+        .into_iter()
+        .chain(own(actions.dhcp_on_master, Kind::Dhcp))
+        .chain(own(actions.conntrack, Kind::Conntrack))
+        .chain(own(actions.conntrack || actions.snat, Kind::Firewall))
+        .chain(actions.standby_gateway.map(|gateway| (Kind::Route, gateway.to_string())))
+        .chain(each(&actions.up_on_master, Kind::Interface))
+        .chain(each(&actions.run_on_master, Kind::Service))
+        .chain(each(&actions.reload_on_master, Kind::Reload))
+        .collect()
+}

@@ -1,0 +1,138 @@
+//! Whose turn it is among the hooks: one at a time, in order, the newest role wins.
+
+use std::collections::VecDeque;
+
+/// A role change that hooks are told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The group's name.
+    pub group: String,
+    /// Its role before, in the words of the status.
+    pub from: &'static str,
+    /// Its role from then on.
+    pub to: &'static str,
+    /// Why, as a stable word.
+    pub cause: &'static str,
+    /// The group's count of role changes.
+    pub epoch: u32,
+}
+
+/// One run of one hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What it is told.
+    pub change: Change,
+    /// Its place in the list of hooks.
+    pub place: usize,
+}
+
+/// The role changes that wait for their hooks.
+///
+/// A change is told to every hook in turn. When the role of a group changes again meanwhile, the run under way
+/// goes on to its end, those of the older change that have not begun are left out, and the newer one follows.
+/// What a hook is told first (`from`) is then the role that the hooks were told of last.
+#[derive(Debug, Default)]
+pub struct Hooks {
+    waiting: VecDeque<Change>,
+    current: Option<Run>,
+    /// Role changes whose hooks were left out, since the start.
+    skipped: u32,
+}
+
+impl Hooks {
+    /// A group's role has changed.
+    pub fn push(&mut self, mut change: Change) {
+        if let Some(place) = self.waiting.iter().position(|old| old.group == change.group) {
+            if let Some(old) = self.waiting.remove(place) {
+                change.from = old.from;
+                self.skipped = self.skipped.saturating_add(1);
+            }
+        }
+        self.waiting.push_back(change);
+    }
+
+    /// The run that begins now, of `hooks` in all; `None` while one is under way, and when there is nothing to tell.
+    pub fn begin(&mut self, hooks: usize) -> Option<Run> {
+        if self.current.is_some() {
+            return None;
+        }
+        let change = self.waiting.pop_front()?;
+        self.start(change, 0, hooks)
+    }
+
+    /// The run under way is over. The next one, if there is one.
+    pub fn ended(&mut self, hooks: usize) -> Option<Run> {
+        let Run { change, place } = self.current.take()?;
+        if self.waiting.iter().any(|newer| newer.group == change.group) {
+            self.skipped = self.skipped.saturating_add(1);
+            return self.begin(hooks);
+        }
+        let next = self.start(change, place.saturating_add(1), hooks);
+        next.or_else(|| self.begin(hooks))
+    }
+
+    fn start(&mut self, change: Change, place: usize, hooks: usize) -> Option<Run> {
+        if place >= hooks {
+            return None;
+        }
+        let run = Run { change, place };
+        self.current = Some(run.clone());
+        Some(run)
+    }
+
+    /// The run under way.
+    pub fn current(&self) -> Option<&Run> {
+        self.current.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(group: &str, from: &'static str, to: &'static str, epoch: u32) -> Change {
+        Change { group: group.into(), from, to, cause: "test", epoch }
+    }
+
+    fn told(run: Option<Run>) -> Option<(String, &'static str, &'static str, usize)> {
+        run.map(|run| (run.change.group, run.change.from, run.change.to, run.place))
+    }
+
+    #[test]
+    fn hooks_run_one_after_the_other_and_in_order() {
+        let mut hooks = Hooks::default();
+        hooks.push(change("lan", "backup", "master", 1));
+        hooks.push(change("wan", "backup", "fault", 1));
+
+        assert_eq!(told(hooks.begin(2)), Some(("lan".into(), "backup", "master", 0)));
+        assert_eq!(hooks.begin(2), None);
+        assert_eq!(told(hooks.ended(2)), Some(("lan".into(), "backup", "master", 1)));
+        assert_eq!(told(hooks.ended(2)), Some(("wan".into(), "backup", "fault", 0)));
+        assert_eq!(told(hooks.ended(2)), Some(("wan".into(), "backup", "fault", 1)));
+        assert_eq!(hooks.ended(2), None);
+        assert_eq!(hooks.begin(2), None);
+    }
+
+    #[test]
+    fn the_newest_role_wins_and_tells_of_the_last_role_that_was_told() {
+        let mut hooks = Hooks::default();
+        hooks.push(change("lan", "init", "backup", 1));
+        hooks.begin(3);
+        hooks.push(change("lan", "backup", "master", 2));
+        hooks.push(change("lan", "master", "backup", 3));
+        hooks.push(change("lan", "backup", "master", 4));
+
+        // The second and third hook are not told of the older role any more, nor any of those in between.
+        assert_eq!(told(hooks.ended(3)), Some(("lan".into(), "backup", "master", 0)));
+        assert_eq!(hooks.current().unwrap().change.epoch, 4);
+        assert_eq!(told(hooks.ended(3)), Some(("lan".into(), "backup", "master", 1)));
+    }
+
+    #[test]
+    fn without_hooks_nothing_runs_and_nothing_waits() {
+        let mut hooks = Hooks::default();
+        hooks.push(change("lan", "init", "backup", 1));
+        assert_eq!(hooks.begin(0), None);
+        assert_eq!(hooks.begin(5), None);
+    }
+}
