@@ -34,7 +34,7 @@ const STAND_ALONE: &[&str] = &["ubus", "uci", "netlink", "wire"];
 const UNSAFE: &[(&str, &str)] = &[
     ("src/exec/announce.rs", "link-layer address of a packet socket"),
     ("src/probe/socket.rs", "link-layer addresses, interface requests"),
-    ("src/probe/script.rs", "pidfd_open has no safe wrapper"),
+    ("src/exec/child.rs", "pidfd_open has no safe wrapper"),
     ("src/daemon/poller.rs", "a signal in a test"),
 ];
 
