@@ -69,11 +69,11 @@ fn figures(sorted: &[Duration]) -> String {
     }
 }
 
-/// How many times longer keepalived takes, by the medians.
+/// gwha's part of keepalived's time, by the medians: below 1 is faster.
 fn ratio(theirs: &[Duration], ours: &[Duration]) -> String {
     match (percentile(theirs, 50), percentile(ours, 50)) {
-        (Some(theirs), Some(ours)) if !ours.is_zero() => {
-            format!("{:.1}", theirs.as_secs_f64() / ours.as_secs_f64())
+        (Some(theirs), Some(ours)) if !theirs.is_zero() => {
+            format!("{:.2}", ours.as_secs_f64() / theirs.as_secs_f64())
         }
         _ => "-".to_owned(),
     }

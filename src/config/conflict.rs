@@ -42,8 +42,8 @@ pub enum Conflict {
     PriorityCount { count: usize, routers: usize },
     /// The same priority for two routers.
     PriorityEqual,
-    /// 255, the address owner, with `list router`.
-    PriorityOwner,
+    /// 254 or 255, which mean something else, with `list router`.
+    PriorityReserved,
     /// Another priority than the other member of the group says.
     PriorityDiffers { other: String },
     /// One priority for whoever reads the file, although routers are listed.
@@ -82,7 +82,7 @@ impl Conflict {
             Conflict::VipTaken { .. } => "duplicate_vip",
             Conflict::RouterForms { .. } | Conflict::RouterCounts { .. } => "router_list",
             Conflict::RouterPlace { .. } | Conflict::RouterOrder { .. } => "router_place",
-            Conflict::PriorityCount { .. } | Conflict::PriorityEqual | Conflict::PriorityOwner => "priority",
+            Conflict::PriorityCount { .. } | Conflict::PriorityEqual | Conflict::PriorityReserved => "priority",
             Conflict::PriorityDiffers { .. } | Conflict::PriorityOfAll => "priority",
             Conflict::PriorityWithoutRouters => "priority",
             Conflict::TrackThroughPeer { .. } => "track_through_peer",
@@ -122,8 +122,8 @@ impl fmt::Display for Conflict {
                 write!(f, "another order than in instance '{other}' of the group? A router must have the same place in both"),
             Conflict::PriorityCount { count, routers } => write!(f, "{count} priorities; must be one for each of the {routers} routers"),
             Conflict::PriorityEqual => f.write_str("given twice; must differ ('option preempt 0' leaves the role where it is)"),
-            Conflict::PriorityOwner =>
-                f.write_str("must be 16..254; 255 is for the owner of the address, with 'option source' instead of 'list router'"),
+            Conflict::PriorityReserved =>
+                f.write_str("must be 16..253 beside 'list router': 254 says that an operator makes a router master, 255 that it owns the address"),
             Conflict::PriorityDiffers { other } => write!(f, "must be the same for the whole group; '{other}' says otherwise"),
             Conflict::PriorityOfAll =>
                 f.write_str("is taken by every router that reads this file; 'list priority' has one for each router"),

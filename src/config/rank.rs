@@ -74,8 +74,8 @@ fn by_place(routers: usize) -> Vec<u8> {
 
 /// `option priority` beside `list router`: for a file that is different on each router.
 fn own_with_routers(own: &Given<u8>, findings: &mut Findings) -> Option<Base> {
-    if own.value == OWNER {
-        findings.error(own.at.clone(), Conflict::PriorityOwner);
+    if own.value >= TAKE {
+        findings.error(own.at.clone(), Conflict::PriorityReserved);
         return None;
     }
     findings.warn(own.at.clone(), Conflict::PriorityOfAll);
@@ -97,7 +97,7 @@ fn one_for_each(each: &[Given<u8>], routers: usize, findings: &mut Findings) -> 
     for (index, given) in each.iter().enumerate() {
         let twice = each.iter().take(index).any(|earlier| earlier.value == given.value);
         let problem = match given.value {
-            OWNER => Conflict::PriorityOwner,
+            TAKE.. => Conflict::PriorityReserved,
             _ if twice => Conflict::PriorityEqual,
             _ => continue,
         };
@@ -107,5 +107,6 @@ fn one_for_each(each: &[Given<u8>], routers: usize, findings: &mut Findings) -> 
     fits.then(|| Base::ByPlace(each.iter().map(|given| given.value).collect()))
 }
 
-/// Priority of the address owner (RFC 9568 §5.2.4).
-const OWNER: u8 = 255;
+/// From here on a priority has a meaning of its own among routers of gwha: 254 is said by one that an operator
+/// makes master, 255 by the owner of the address (RFC 9568 §5.2.4).
+const TAKE: u8 = 254;

@@ -231,7 +231,9 @@ impl Truth {
                 self.orders_at = now;
                 match order {
                     Order::Switch => self.switches += 1,
-                    Order::Maintenance(on) => self.nodes[node].maintenance = on,
+                    // Nobody hears what is said to a dead one.
+                    Order::Maintenance(on) if self.nodes[node].runs => self.nodes[node].maintenance = on,
+                    Order::Maintenance(_) => {}
                     Order::Recheck => {}
                 }
             }

@@ -52,6 +52,7 @@ struct Node {
     now: Instant,
     rows: Vec<Row>,
     carrier: ProbeOutcome,
+    devices: [&'static str; 2],
 }
 
 impl Node {
@@ -65,7 +66,8 @@ impl Node {
         let now = Instant::from_micros(5_000_000);
         let engine = Engine::new(Arc::new(file.config(&[])), &Boot::default(), now);
         let carrier = ProbeOutcome::Answered(core::time::Duration::from_micros(400));
-        let mut node = Node { _dir: dir, file, engine, now, rows: Vec::new(), carrier };
+        let devices = ["br-lan", "eth1"];
+        let mut node = Node { _dir: dir, file, engine, now, rows: Vec::new(), carrier, devices };
         node.link(0, LinkCondition::Up, "192.168.1.2");
         node.link(1, LinkCondition::Up, "10.0.0.2");
         node
@@ -119,7 +121,7 @@ impl Node {
     }
 
     fn status(&self) -> Status {
-        let devices: Vec<Option<IfName>> = vec![IfName::new(b"br-lan"), IfName::new(b"eth1")];
+        let devices = self.devices.map(|name| IfName::new(name.as_bytes()));
         Sources {
             engine: &self.engine,
             file: &self.file,
@@ -160,6 +162,21 @@ fn master_at_rest_is_healthy_and_tells_what_it_does() {
     assert_eq!((lan.vips[0].as_str(), lan.vrid, lan.version), ("192.168.1.1/24", 51, 3));
     assert!(lan.counters.sent >= 5);
     assert_eq!(status.tracks[0].targets[0].rtt_ms, Some(0.4));
+}
+
+#[test]
+fn one_vrid_on_two_names_of_one_device_is_a_warning() {
+    // `check` can't see it: which device an interface is, is known at run time only.
+    let text = TEXT.replace("device 'eth1'", "interface 'wan'").replace("'52'", "'51'");
+    let mut node = Node::new(&text);
+    node.wait(10);
+    assert_eq!(codes(&node.status()), Vec::<&str>::new());
+
+    node.devices = ["br-lan", "br-lan"];
+
+    let status = node.status();
+    assert_eq!(codes(&status), ["vrid_twice"]);
+    assert_eq!(status.warnings[0].message, "instances lan and wan: both are VRID 51 on br-lan");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
         findings.about_group(sources, group, view);
     }
     findings.about_conflicts(sources);
+    findings.about_twins(status);
     findings.about_tracks(status);
     findings.about_actions(status);
     for (health, warning) in super::peers::warnings(sources, views, status) {
@@ -143,6 +144,23 @@ impl Findings {
             let instance = sources.engine.config().instances.get(claim.instance.index());
             let name = instance.map_or("?", |instance| &instance.name);
             self.degraded("conflict", format!("instance {name}: {} claims a virtual address", claim.mac));
+        }
+    }
+
+    /// `check` finds those on one link; here two links have turned out to be one device.
+    fn about_twins(&mut self, status: &Status) {
+        for (index, one) in status.instances.iter().enumerate() {
+            let twin = status.instances.iter().take(index).find(|other| {
+                one.device.is_some()
+                    && (&one.device, one.vrid, &one.family) == (&other.device, other.vrid, &other.family)
+            });
+            if let (Some(twin), Some(device)) = (twin, &one.device) {
+                let text = format!(
+                    "instances {} and {}: both are VRID {} on {device}",
+                    twin.name, one.name, one.vrid
+                );
+                self.degraded("vrid_twice", text);
+            }
         }
     }
 

@@ -20,9 +20,8 @@ pub(super) struct Question {
     started: Option<Instant>,
     /// When a round begins.
     begin: Timer,
-    /// When it is asked again within the round, and how often it was.
+    /// When it is asked again within the round.
     again: Timer,
-    asked: u32,
     /// Silence until then means that nobody is there.
     until: Timer,
 }
@@ -64,6 +63,15 @@ impl Question {
         self.begin.set(earliest.max(now));
     }
 
+    /// What a stall has made this node miss is not made good: one question asks as much as three at once.
+    fn ask_again_after(&mut self, now: Instant) {
+        let Some(started) = self.started else { return };
+        let next = (1..TIMES).map(|time| started.after(EVERY.saturating_mul(time))).find(|at| *at > now);
+        if let Some(next) = next {
+            self.again.set(next);
+        }
+    }
+
     fn end(&mut self) {
         self.begin.stop();
         self.again.stop();
@@ -91,7 +99,6 @@ impl Group {
         let question = &mut standby.question;
         if question.begin.fires(cx.now) {
             question.started = Some(cx.now);
-            question.asked = 0;
             question.again.set(cx.now);
             question.until.set(cx.now.after(silence));
         }
@@ -100,10 +107,7 @@ impl Group {
             return self.promote(cx, Cause::Stopped { from });
         }
         if question.again.fires(cx.now) {
-            question.asked += 1;
-            if let Some(started) = question.started.filter(|_| question.asked < TIMES) {
-                question.again.set(started.after(EVERY.saturating_mul(question.asked)));
-            }
+            question.ask_again_after(cx.now);
             self.say_once(cx, QUESTION);
         }
     }
