@@ -9,6 +9,7 @@ use super::drafts::{Drafts, GroupDraft};
 use super::finding::{Findings, Spot};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
+use super::model::Tools;
 use super::model::{
     Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Sync, SyncPath, Track,
 };
@@ -108,7 +109,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).collect();
     let sync = sync(&selection, &mut links, findings);
 
-    let (enabled, log_level) = main?;
+    let (enabled, log_level, tools) = main?;
     if enabled && drafts.instances.is_empty() {
         // An error, since a file that was cut off looks like this and must not end what is running.
         let at =
@@ -118,6 +119,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     Some(Config {
         enabled,
         log_level,
+        tools,
         instances: instances.into_iter().collect::<Option<_>>()?,
         groups: groups.into_iter().collect::<Option<_>>()?,
         tracks: tracks.into_iter().collect::<Option<_>>()?,
@@ -126,14 +128,14 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     })
 }
 
-/// `enabled` and `log_level`.
-fn main(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Option<(bool, LevelFilter)> {
+/// The options of `config gwha`.
+fn main(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Option<(bool, LevelFilter, Tools)> {
     let mut meant = drafts.mains.iter().filter(|main| node.is_meant(&main.only));
-    let Some(first) = meant.next() else { return Some((true, LevelFilter::Info)) };
+    let Some(first) = meant.next() else { return Some((true, LevelFilter::Info, Tools::default())) };
     for second in meant {
         findings.error(second.at.clone(), Conflict::SecondSection { first_line: first.at.line });
     }
-    Some((first.enabled?, first.log_level?))
+    Some((first.enabled?, first.log_level?, first.tools.clone()))
 }
 
 /// The links that are named, each once.

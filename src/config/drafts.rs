@@ -9,10 +9,13 @@ use log::LevelFilter;
 use super::conflict::Conflict;
 use super::finding::{At, Findings, Spot};
 use super::instance::{InstanceDraft, section_name};
+use super::model::Tools;
 use super::problem::Problem;
 use super::reader::{Given, Reader};
 use super::role::RoleDraft;
-use super::schema::{self, ENABLED, INSTANCES, LOG_LEVEL, ONLY, SECTIONS, SectionKind};
+use super::schema::{
+    self, DNSMASQ_DIR, ENABLED, INSTANCES, LOG_LEVEL, ONLY, SECTIONS, SERVICE_COMMAND, SectionKind,
+};
 use super::suggest::nearest;
 use super::sync::SyncDraft;
 use super::track::TrackDraft;
@@ -43,6 +46,8 @@ pub struct MainDraft {
     pub enabled: Option<bool>,
     /// Least severe messages that are logged.
     pub log_level: Option<LevelFilter>,
+    /// Where the system's own tools are.
+    pub tools: Tools,
 }
 
 /// `config group` as far as it could be read.
@@ -139,6 +144,10 @@ impl MainDraft {
             only: reader.distinct(&ONLY),
             enabled: reader.one_or_default(&ENABLED).map(|given| given.value),
             log_level: reader.one_or_default(&LOG_LEVEL).map(|given| given.value),
+            tools: Tools {
+                service_command: reader.one(&SERVICE_COMMAND).map(|given| given.value),
+                dnsmasq_dir: reader.one(&DNSMASQ_DIR).map(|given| given.value),
+            },
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Config {
     pub enabled: bool,
     /// Least severe message that is logged.
     pub log_level: log::LevelFilter,
+    /// Where the system's own tools are, if they are not where OpenWrt has them.
+    pub tools: Tools,
     /// The links that instances and tracks name, each once.
     pub links: Vec<LinkRef>,
     /// Virtual routers in the order of the file: adverts leave in this order.
@@ -35,6 +37,7 @@ impl Config {
         Config {
             enabled: false,
             log_level: log::LevelFilter::Info,
+            tools: Tools::default(),
             links: Vec::new(),
             instances: Vec::new(),
             groups: Vec::new(),
@@ -42,6 +45,15 @@ impl Config {
             sync: None,
         }
     }
+}
+
+/// Where the system's own tools are, if they are not where OpenWrt has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tools {
+    /// Run as `PROGRAM NAME start|stop|running|reload` for services without an init script.
+    pub service_command: Option<String>,
+    /// Where dnsmasq reads further files.
+    pub dnsmasq_dir: Option<String>,
 }
 
 /// A network device, as the user named it.

@@ -66,7 +66,7 @@ pub static SECTIONS: &[SectionType] = &[
         max: ROUTERS_MAX,
         name: "gwha",
         doc: "The daemon",
-        blocks: &[&[&ENABLED, &LOG_LEVEL, &ONLY]],
+        blocks: &[&[&ENABLED, &LOG_LEVEL, &SERVICE_COMMAND, &DNSMASQ_DIR, &ONLY]],
     },
     SectionType {
         kind: SectionKind::Instance,
@@ -179,6 +179,10 @@ keys! {
     ENABLED: Switch = One, "enabled", Switch, Some("1");
     /// Least severe messages that are logged
     LOG_LEVEL: Choice<LevelFilter> = One, "log_level", Choice(LOG_LEVELS), Some("info");
+    /// Program that is run as PROGRAM NAME start|stop|running|reload for services without an /etc/init.d/NAME
+    SERVICE_COMMAND: Word = One, "service_command", Word::PATH, None;
+    /// Directory with files that dnsmasq reads when it starts, if it is not the one that follows from /etc/config/dhcp
+    DNSMASQ_DIR: Word = One, "dnsmasq_dir", Word::PATH, None;
     /// The routers that this section is for, each by one of its addresses in 'list router'; elsewhere it is as if not written
     ONLY: Address = Many(ROUTERS_MAX * 4), "only", Address, None;
 }

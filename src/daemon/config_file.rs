@@ -117,13 +117,5 @@ fn sentences(findings: &[config::Finding]) -> Vec<String> {
 
 /// The configuration of a node that takes part in nothing.
 pub fn idle() -> Config {
-    Config {
-        enabled: false,
-        log_level: log::LevelFilter::Info,
-        links: Vec::new(),
-        instances: Vec::new(),
-        groups: Vec::new(),
-        tracks: Vec::new(),
-        sync: None,
-    }
+    Config::idle()
 }

@@ -10,6 +10,7 @@ pub mod bus;
 pub mod clock;
 pub mod config_file;
 pub mod conflicts;
+mod duties;
 mod handover;
 pub mod history;
 pub mod memory;

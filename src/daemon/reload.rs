@@ -71,6 +71,7 @@ impl Daemon {
         });
         self.point_hands(now);
         self.peers_configured(now);
+        self.duties.configure(&self.config, self.file.path(), |id| self.engine.role(id).0, now);
     }
 
     /// Points sockets and probes at the devices that the links are now.
@@ -110,6 +111,7 @@ impl Daemon {
         if !news.is_empty() {
             self.plan_peers(now);
         }
+        self.duties.look_at_interfaces(now);
     }
 
     fn tell_about_file(&self, checked: &Checked) {

@@ -37,6 +37,8 @@ pub struct Sources<'a> {
     pub peering: &'a Peering,
     /// What is wrong with the message bus.
     pub bus: Option<String>,
+    /// What DHCP clients are told and does not fit the virtual addresses.
+    pub dhcp: Vec<String>,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.

@@ -24,6 +24,7 @@ use super::bus::Bus;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
 use super::conflicts::{Conflicts, Seen};
+use super::duties::Duties;
 use super::handover::Asked;
 use super::history::History;
 use super::memory::Memory;
@@ -96,6 +97,7 @@ pub struct Daemon {
     pub(super) peering: Peering,
     pub(super) asked: Asked,
     pub(super) bus: Bus,
+    pub(super) duties: Duties,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -136,6 +138,7 @@ pub fn run(options: Options) -> Result<(), Error> {
     while daemon.life == Life::Running {
         daemon.turn().map_err(|errno| Error::Kernel("event loop", errno.into()))?;
     }
+    daemon.lay_down_duties();
     daemon.storage.finish();
     log::info!("stopped");
     Ok(())
@@ -155,6 +158,7 @@ impl Daemon {
         let socket = run_dir::control_socket(&options.run_dir);
         let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
+        let duties = Duties::new(started, &mut poller).map_err(kernel("epoll"))?;
         let idle = Arc::new(config_file::idle());
         let mut daemon = Daemon {
             started,
@@ -173,6 +177,7 @@ impl Daemon {
             peering: Peering::new(started),
             asked: Asked::default(),
             bus: Bus::new(&options.ubus, started),
+            duties,
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -185,6 +190,7 @@ impl Daemon {
             backlog_turns: 0,
             run_dir,
         };
+        daemon.duties.resume(daemon_was_master(&boot));
         daemon.first_config(&boot, started);
         Ok(daemon)
     }
@@ -203,6 +209,7 @@ impl Daemon {
         }
         self.expire(backlog, now);
         self.memory.flush();
+        self.run_duties(now);
         self.write_lines();
         self.bus.flush(&mut self.poller);
         Ok(())
@@ -247,6 +254,7 @@ impl Daemon {
             Source::PeerListener(slot) => self.peering.mesh.accept(slot, &mut self.poller, now),
             Source::Peer(slot) => self.serve_peer(slot, now),
             Source::Bus => self.serve_bus(now),
+            Source::Duties => self.serve_duties(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -319,6 +327,7 @@ impl Daemon {
             self.peering.next_deadline(),
             self.asked.next_deadline(),
             self.bus.next_deadline(),
+            self.duties.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -369,16 +378,25 @@ impl Daemon {
             engine: &self.engine,
             file: &self.file,
             devices: self.system.devices(),
-            rows: self.system.rows(now),
+            rows: self.system.rows(now).into_iter().chain(self.duties.rows(now)).collect(),
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,
             bus: self.bus.trouble(self.system.is_openwrt(), now),
+            dhcp: self
+                .duties
+                .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
             started: self.started,
             now,
         }
         .status()
     }
+}
+
+/// The groups that served in an earlier life.
+fn daemon_was_master(boot: &Boot) -> Vec<String> {
+    let served = boot.groups.iter().filter(|group| group.last_advert.is_some());
+    served.map(|group| group.group.clone()).collect()
 }
 
 /// What an earlier life has left.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::config::model::{Config, GroupId, InstanceId, LinkId};
+use crate::config::model::{Config, GroupId, InstanceId, LinkId, LinkRef};
 use crate::engine::{Addresses, Epoch, Instant};
 use crate::exec::announce::Announcer;
 use crate::exec::kernel::Kernel;
 use crate::exec::links::{Links, News};
 use crate::exec::record_file::RecordFile;
-use crate::netlink::IfName;
+use crate::netlink::{IfIndex, IfName, Link};
 use crate::reconcile::{Applied, Reconciler, Row};
 use crate::wire::ethernet::Mac;
 
@@ -90,6 +90,37 @@ impl System {
     pub fn device(&self, link: LinkId) -> Option<Device> {
         let device = self.links.device(self.kernel.mirror(), link)?;
         Some(Device { index: device.index.get(), name: device.name.to_string() })
+    }
+
+    /// The device that a link of any name is; it need not be there.
+    pub fn resolve(&self, link: &LinkRef) -> Option<IfName> {
+        self.resolver.device(link)
+    }
+
+    /// The device of this name, as it is.
+    pub fn link_named(&self, name: IfName) -> Option<&Link> {
+        self.kernel.mirror().link_named(name)
+    }
+
+    /// The device on whose network an address is.
+    pub fn device_towards(&self, address: IpAddr) -> Option<IfIndex> {
+        let all = self.kernel.mirror().addresses();
+        let near = all.filter(|own| !own.prefix.is_host() && own.prefix.contains(address));
+        near.max_by_key(|own| own.prefix.length()).map(|own| own.index)
+    }
+
+    /// The addresses of a device that others may want to hear of.
+    pub fn addresses_on(&self, device: IfIndex) -> Vec<IpAddr> {
+        self.kernel.mirror().addresses_on(device).iter().map(|address| address.prefix.address()).collect()
+    }
+
+    /// Sends one round of announcements for a device's addresses.
+    pub fn announce_addresses(&mut self, name: IfName, addresses: &[IpAddr]) {
+        let Some(link) = self.kernel.mirror().link_named(name) else { return };
+        let device = crate::exec::links::Device { index: link.index, name, mac: link.mac.map(Mac) };
+        for unsent in self.announcer.announce(&device, addresses.iter().copied()) {
+            log::debug!("{name}: {unsent}");
+        }
     }
 
     /// The hardware address of a link's device.

@@ -33,6 +33,17 @@ pub fn of(config: &Config) -> Vec<(GroupId, Duty)> {
     duties
 }
 
+/// The name of the standby's route says everything about it, so that another table is another route.
+fn route(actions: &Actions) -> Option<String> {
+    let mut name = actions.standby_gateway?.to_string();
+    for (word, number) in [("table", actions.table), ("rule", actions.rule_priority)] {
+        if let Some(number) = number {
+            name += &format!(" {word} {number}");
+        }
+    }
+    Some(name)
+}
+
 fn names(actions: &Actions, group: &str) -> Vec<(Kind, String)> {
     let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.to_owned()));
     let each = |names: &[String], kind| -> Vec<(Kind, String)> {
@@ -43,7 +54,7 @@ fn names(actions: &Actions, group: &str) -> Vec<(Kind, String)> {
         .chain(own(actions.dhcp_on_master, Kind::Dhcp))
         .chain(own(actions.conntrack, Kind::Conntrack))
         .chain(own(actions.conntrack || actions.snat, Kind::Firewall))
-        .chain(actions.standby_gateway.map(|gateway| (Kind::Route, gateway.to_string())))
+        .chain(route(actions).map(|name| (Kind::Route, name)))
         .chain(each(&actions.up_on_master, Kind::Interface))
         .chain(each(&actions.run_on_master, Kind::Service))
         .chain(each(&actions.reload_on_master, Kind::Reload))

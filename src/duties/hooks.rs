@@ -60,15 +60,14 @@ impl Hooks {
         self.start(change, 0, hooks)
     }
 
-    /// The run under way is over. The next one, if there is one.
+    /// The run under way is over. The next one of the same change, if there is one; otherwise see [`Hooks::begin`].
     pub fn ended(&mut self, hooks: usize) -> Option<Run> {
         let Run { change, place } = self.current.take()?;
         if self.waiting.iter().any(|newer| newer.group == change.group) {
             self.skipped = self.skipped.saturating_add(1);
-            return self.begin(hooks);
+            return None;
         }
-        let next = self.start(change, place.saturating_add(1), hooks);
-        next.or_else(|| self.begin(hooks))
+        self.start(change, place.saturating_add(1), hooks)
     }
 
     fn start(&mut self, change: Change, place: usize, hooks: usize) -> Option<Run> {
@@ -78,6 +77,16 @@ impl Hooks {
         let run = Run { change, place };
         self.current = Some(run.clone());
         Some(run)
+    }
+
+    /// Whether a group's role has changed again since a run began.
+    pub fn is_outdated(&self, run: &Run) -> bool {
+        self.waiting.iter().any(|newer| newer.group == run.change.group)
+    }
+
+    /// The group whose hooks are next, after the run under way.
+    pub fn next_group(&self) -> Option<&str> {
+        self.waiting.front().map(|change| change.group.as_str())
     }
 
     /// The run under way.
@@ -107,7 +116,8 @@ mod tests {
         assert_eq!(told(hooks.begin(2)), Some(("lan".into(), "backup", "master", 0)));
         assert_eq!(hooks.begin(2), None);
         assert_eq!(told(hooks.ended(2)), Some(("lan".into(), "backup", "master", 1)));
-        assert_eq!(told(hooks.ended(2)), Some(("wan".into(), "backup", "fault", 0)));
+        assert_eq!(hooks.ended(2), None);
+        assert_eq!(told(hooks.begin(2)), Some(("wan".into(), "backup", "fault", 0)));
         assert_eq!(told(hooks.ended(2)), Some(("wan".into(), "backup", "fault", 1)));
         assert_eq!(hooks.ended(2), None);
         assert_eq!(hooks.begin(2), None);
@@ -123,7 +133,9 @@ mod tests {
         hooks.push(change("lan", "backup", "master", 4));
 
         // The second and third hook are not told of the older role any more, nor any of those in between.
-        assert_eq!(told(hooks.ended(3)), Some(("lan".into(), "backup", "master", 0)));
+        assert!(hooks.is_outdated(&hooks.current().unwrap().clone()));
+        assert_eq!(hooks.ended(3), None);
+        assert_eq!(told(hooks.begin(3)), Some(("lan".into(), "backup", "master", 0)));
         assert_eq!(hooks.current().unwrap().change.epoch, 4);
         assert_eq!(told(hooks.ended(3)), Some(("lan".into(), "backup", "master", 1)));
     }

@@ -17,5 +17,5 @@ mod step;
 
 pub use desired::{Duty, of};
 pub use hooks::{Change, Hooks, Run};
-pub use planner::{Act, Answer, Hands, Job, Planner, Row, Seen, Started, Ticket};
+pub use planner::{Act, Answer, Hands, Job, Planner, Seen, Started, Ticket};
 pub use step::{After, Kind, STEPS, Side, Step};

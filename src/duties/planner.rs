@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use crate::config::model::GroupId;
 use crate::engine::Instant;
-use crate::reconcile::{Jitter, Retry};
+use crate::reconcile::{Jitter, Retry, Row};
 
 use super::desired::Duty;
-use super::step::Side;
+use super::step::{Kind, Side};
 
 /// Identifies an attempt. Answers to others are void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ pub enum Seen {
     Unknown,
     /// Like this.
     As(Side),
+    /// Like none of these.
+    Neither,
 }
 
 /// What came of an attempt: how the thing is now, or a reason for people.
@@ -63,23 +65,6 @@ pub trait Hands {
 
     /// The attempt is given up: its time is over. Its answer is not wanted any more.
     fn abandon(&mut self, ticket: Ticket);
-}
-
-/// A line of the status.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// What it is.
-    pub kind: &'static str,
-    /// Which one.
-    pub name: String,
-    /// How it should be.
-    pub wanted: &'static str,
-    /// How it is.
-    pub observed: &'static str,
-    /// Why it is not as it should be.
-    pub error: Option<String>,
-    /// When it is tried again.
-    pub retry_in: Option<Duration>,
 }
 
 /// Keeps how each duty should be and how it is.
@@ -125,7 +110,7 @@ impl Planner {
     pub fn configure(
         &mut self,
         duties: Vec<(GroupId, Duty)>,
-        wanted: impl Fn(GroupId) -> Option<Side>,
+        wanted: impl Fn(GroupId, Kind) -> Option<Side>,
         now: Instant,
     ) {
         let mut known = core::mem::take(&mut self.items);
@@ -133,7 +118,7 @@ impl Planner {
             let old = known.iter().position(|old| old.duty == duty).map(|place| known.swap_remove(place));
             let mut item = old.unwrap_or_else(|| Item::new(duty, now));
             item.group = Some(group);
-            item.want(wanted(group), now);
+            item.want(wanted(group, item.duty.kind), now);
             self.items.push(item);
         }
         for mut item in known {
@@ -144,9 +129,24 @@ impl Planner {
     }
 
     /// A group has another role.
-    pub fn set_role(&mut self, group: GroupId, wanted: Option<Side>, now: Instant) {
+    pub fn set_role(&mut self, group: GroupId, wanted: impl Fn(Kind) -> Option<Side>, now: Instant) {
         for item in self.items.iter_mut().filter(|item| item.group == Some(group)) {
-            item.want(wanted, now);
+            item.want(wanted(item.duty.kind), now);
+        }
+    }
+
+    /// All of them should be like this, whatever the roles are: the daemon leaves.
+    pub fn want_all(&mut self, wanted: Side, now: Instant) {
+        for item in self.items.iter_mut().filter(|item| item.group.is_some()) {
+            item.want(Some(wanted), now);
+        }
+    }
+
+    /// A thing that was as it should be has broken down.
+    pub fn broke(&mut self, is_about: impl Fn(&Duty) -> bool, error: &str, now: Instant) {
+        let Planner { items, jitter, .. } = self;
+        for item in items.iter_mut().filter(|item| is_about(&item.duty)) {
+            item.failed(error.to_owned(), now, jitter);
         }
     }
 
@@ -195,7 +195,7 @@ impl Planner {
         match item.seen {
             Seen::NotYet => Some(Act::Look),
             Seen::As(side) if side == wanted => item.look_at.is_some_and(|at| at <= now).then_some(Act::Look),
-            Seen::As(_) | Seen::Unknown => {
+            Seen::As(_) | Seen::Unknown | Seen::Neither => {
                 self.blocked_until(item, wanted, now).is_none().then_some(Act::Bring(wanted))
             }
         }
@@ -240,7 +240,7 @@ impl Planner {
             (Ok(seen), Act::Look) => item.looked(seen, now, &mut self.jitter),
             // Nobody could say how it is, so it is taken for done.
             (Ok(Seen::NotYet | Seen::Unknown), Act::Bring(side)) => item.done(Seen::As(side), now),
-            (Ok(seen @ Seen::As(_)), Act::Bring(_)) => item.done(seen, now),
+            (Ok(seen @ (Seen::As(_) | Seen::Neither)), Act::Bring(_)) => item.done(seen, now),
         }
     }
 
@@ -324,9 +324,9 @@ impl Item {
         let is_right = self.wanted.is_some_and(|wanted| seen == Seen::As(wanted));
         // To look and not to see is no reason to doubt what was done.
         self.seen = match (seen, self.seen) {
-            (Seen::As(_), _) => seen,
+            (Seen::As(_) | Seen::Neither, _) => seen,
             (Seen::NotYet | Seen::Unknown, Seen::As(known)) => Seen::As(known),
-            (Seen::NotYet | Seen::Unknown, Seen::NotYet | Seen::Unknown) => Seen::Unknown,
+            (Seen::NotYet | Seen::Unknown, Seen::NotYet | Seen::Unknown | Seen::Neither) => Seen::Unknown,
         };
         if is_right {
             self.error = None;
@@ -364,6 +364,7 @@ impl Item {
             observed: match (self.seen, &self.attempt) {
                 (_, Some(Attempt { act: Act::Bring(_), .. })) => "changing",
                 (Seen::NotYet | Seen::Unknown, _) => "unknown",
+                (Seen::Neither, _) => "other",
                 (Seen::As(side), _) => step.word(side),
             },
             error: self.error.clone(),

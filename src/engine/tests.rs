@@ -46,6 +46,7 @@ fn config() -> Config {
     Config {
         enabled: true,
         log_level: log::LevelFilter::Info,
+        tools: Default::default(),
         links: ["lan", "iot", "wan"].map(|name| LinkRef::Interface(name.to_string())).to_vec(),
         instances: (0..3).map(instance).collect(),
         groups: vec![GroupConfig {

@@ -158,6 +158,25 @@ pub fn dump() -> Request {
         .u32(libc::IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
 }
 
+/// Whether a device may send and receive at all (`IFF_UP`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// `ip link set DEVICE up`.
+    Up,
+    /// `ip link set DEVICE down`: not a frame leaves any more. The device loses its routes, and what IPv6 gave it.
+    Down,
+}
+
+/// Switches a device.
+pub fn set_power(index: IfIndex, power: Power) -> Request {
+    let [i0, i1, i2, i3] = index.get().to_ne_bytes();
+    let flag = libc::IFF_UP as u32;
+    let [f0, f1, f2, f3] = if power == Power::Up { flag } else { 0 }.to_ne_bytes();
+    let [m0, m1, m2, m3] = flag.to_ne_bytes();
+    let header = [0, 0, 0, 0, i0, i1, i2, i3, f0, f1, f2, f3, m0, m1, m2, m3];
+    Request::change(libc::RTM_NEWLINK, 0).header(&header)
+}
+
 /// Makes the other IPv4 addresses of a network stay when its first one is removed (`promote_secondaries`).
 ///
 /// By default the kernel removes them too, whoever added them.

@@ -42,7 +42,7 @@ pub use attribute::{Attribute, Attributes};
 pub use error::{Error, ParseError};
 pub use event::Event;
 pub use exchange::{Exchange, Expect, Progress};
-pub use link::{Link, LinkFlags, LinkKind, OperState, Port, PortState};
+pub use link::{Link, LinkFlags, LinkKind, OperState, Port, PortState, Power};
 pub use message::{Content, KernelError, Message, Messages};
 pub use mirror::Mirror;
 pub use name::{IfName, Label};

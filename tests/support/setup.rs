@@ -225,6 +225,7 @@ impl Setup {
         Arc::new(Config {
             enabled: true,
             log_level: log::LevelFilter::Info,
+            tools: Default::default(),
             links: self.links().into_iter().map(LinkRef::Device).collect(),
             instances: instances.collect(),
             groups: vec![self.group()],

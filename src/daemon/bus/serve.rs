@@ -39,6 +39,7 @@ impl Daemon {
         if self.bus.network.is_asked(id) && self.bus.network.answered(result, now) {
             self.interfaces_changed(now);
         }
+        self.duty_call_ended(id, result, now);
     }
 
     /// netifd has told something new of its interfaces: see [`Network::interfaces`](super::Network::interfaces).
@@ -51,6 +52,7 @@ impl Daemon {
             .filter_map(|interface| Some((interface.name.clone(), interface.l3_device.clone()?)));
         self.system.resolver().learn(devices);
         self.find_devices(now);
+        self.duties.look_at_interfaces(now);
     }
 }
 

@@ -131,6 +131,7 @@ impl Node {
             conflicts: &Conflicts::default(),
             peering: &Peering::new(Instant::from_micros(4_000_000)),
             bus: None,
+            dhcp: Vec::new(),
             started: Instant::from_micros(4_000_000),
             now: self.now,
         }

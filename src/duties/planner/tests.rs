@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::step::{Kind, STEPS};
+use super::super::step::STEPS;
 use super::*;
 
 const GROUP: GroupId = GroupId(0);
@@ -117,7 +117,7 @@ impl Hands for World {
 fn planner(kinds: &[Kind], wanted: Option<Side>) -> Planner {
     let mut planner = Planner::new(1);
     let duties = kinds.iter().map(|kind| (GROUP, duty(*kind, "x"))).collect();
-    planner.configure(duties, |_| wanted, at(0));
+    planner.configure(duties, |_, _| wanted, at(0));
     planner
 }
 
@@ -132,7 +132,7 @@ fn everything_becomes_as_the_role_wants_it() {
 
     world.run(&mut planner, at(1000));
     assert!(planner.is_settled());
-    planner.set_role(GROUP, Some(Side::Master), at(1000));
+    planner.set_role(GROUP, |_| Some(Side::Master), at(1000));
     world.run(&mut planner, at(2000));
 
     assert!(planner.is_settled());
@@ -171,7 +171,7 @@ fn guard_is_lifted_only_after_the_dhcp_server_has_the_leases() {
     let mut planner = planner(&[Kind::Guard, Kind::Dhcp], Some(Side::Standby));
     world.run(&mut planner, at(5000));
 
-    planner.set_role(GROUP, Some(Side::Master), at(5000));
+    planner.set_role(GROUP, |_| Some(Side::Master), at(5000));
     world.run(&mut planner, at(5790));
     assert_eq!(world.is(Kind::Guard), Some(Side::Standby));
     world.run(&mut planner, at(6000));
@@ -241,7 +241,7 @@ fn what_leaves_the_configuration_is_given_back_and_forgotten() {
     let mut planner = planner(&[Kind::Guard, Kind::Service], Some(Side::Standby));
     world.run(&mut planner, at(1000));
 
-    planner.configure(vec![(GROUP, duty(Kind::Service, "x"))], |_| Some(Side::Standby), at(1000));
+    planner.configure(vec![(GROUP, duty(Kind::Service, "x"))], |_, _| Some(Side::Standby), at(1000));
     world.run(&mut planner, at(2000));
 
     assert_eq!(world.is(Kind::Guard), Some(Side::Gone));
@@ -257,7 +257,7 @@ fn an_attempt_for_a_role_that_is_over_is_given_up_after_a_second() {
     let mut planner = planner(&[Kind::Service], Some(Side::Master));
     world.run(&mut planner, at(100));
 
-    planner.set_role(GROUP, Some(Side::Standby), at(100));
+    planner.set_role(GROUP, |_| Some(Side::Standby), at(100));
     world.fate = Box::new(|_| (Fate::Good, 5));
     world.run(&mut planner, at(1300));
 
@@ -289,7 +289,7 @@ fn flips(seed: u64) {
     let mut wanted = Side::Standby;
     for _ in 0..200 {
         wanted = if wanted == Side::Master { Side::Standby } else { Side::Master };
-        planner.set_role(GROUP, Some(wanted), world.now);
+        planner.set_role(GROUP, |_| Some(wanted), world.now);
         let until = world.now.after(Duration::from_millis(random(&mut dice) % 4000));
         world.run(&mut planner, until);
     }
@@ -302,7 +302,7 @@ fn flips(seed: u64) {
         }
     });
     wanted = if wanted == Side::Master { Side::Standby } else { Side::Master };
-    planner.set_role(GROUP, Some(wanted), world.now);
+    planner.set_role(GROUP, |_| Some(wanted), world.now);
     let end = world.now.after(Duration::from_secs(10));
     world.run(&mut planner, end);
 

@@ -1,0 +1,273 @@
+//! What follows from a role besides addresses, carried out: see [`crate::duties`].
+//!
+//! Everything here happens after what the role itself is about. Commands run as children, netifd is asked over the bus,
+//! and what netlink does at once is done at once; nothing is waited for in the loop.
+
+mod conntrackd;
+mod dnsmasq;
+mod firewall;
+mod hands;
+mod hooks;
+mod recipe;
+mod route;
+mod wan;
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread;
+
+use nix::errno::Errno;
+
+use crate::config::model::{Config, GroupId, LinkRef};
+use crate::duties::{Kind, Planner, Side, Ticket};
+use crate::engine::{Instant, Role, RoleChange};
+use crate::exec::children::{Children, Ended};
+use crate::netlink::{Groups, Socket};
+use crate::reconcile::Row;
+use crate::ubus::Data;
+
+use super::bus::{CallError, CallId};
+use super::clock;
+use super::poller::{Interest, Poller, Source};
+use super::run::Daemon;
+
+use conntrackd::Conntrackd;
+use dnsmasq::DhcpConfig;
+use hands::{Scene, Toolbox};
+use hooks::HookRuns;
+use recipe::Recipe;
+use wan::Wans;
+
+/// The duties, and the tools for them.
+#[derive(Debug)]
+pub struct Duties {
+    planner: Planner,
+    tools: Tools,
+    hooks: HookRuns,
+    wans: Wans,
+    /// The groups that were master in an earlier life in this boot, and may be again in a moment.
+    resuming: Vec<String>,
+    /// Something has happened since the last look.
+    is_news: bool,
+    next_deadline: Option<Instant>,
+}
+
+/// What attempts are carried out with.
+#[derive(Debug)]
+struct Tools {
+    children: Children,
+    /// For routes and links; `None` if it can't be had.
+    netlink: Option<Socket>,
+    /// Attempts that take several steps, or time.
+    recipes: BTreeMap<Ticket, Recipe>,
+    /// The scripts that the packet filter was given last, by table.
+    scripts: BTreeMap<String, String>,
+    conntrackd: Conntrackd,
+    dhcp: DhcpConfig,
+}
+
+impl Duties {
+    /// None yet.
+    ///
+    /// # Errors
+    /// Those of `epoll`.
+    pub fn new(now: Instant, poller: &mut Poller) -> Result<Duties, Errno> {
+        let children = Children::new()?;
+        poller.add(&children, Source::Duties, Interest::Read)?;
+        Ok(Duties {
+            planner: Planner::new(now.as_micros()),
+            tools: Tools {
+                children,
+                netlink: Socket::open(Groups::NONE).ok(),
+                recipes: BTreeMap::new(),
+                scripts: BTreeMap::new(),
+                conntrackd: Conntrackd::default(),
+                dhcp: DhcpConfig::default(),
+            },
+            hooks: HookRuns::default(),
+            wans: Wans::default(),
+            resuming: Vec::new(),
+            is_news: true,
+            next_deadline: None,
+        })
+    }
+
+    /// The groups that advertised as master in an earlier life in this boot.
+    pub fn resume(&mut self, groups: Vec<String>) {
+        self.resuming = groups;
+    }
+
+    /// Takes a configuration, read from the file at `path`, and the groups' roles.
+    pub fn configure(&mut self, config: &Config, path: &Path, role: impl Fn(GroupId) -> Role, now: Instant) {
+        self.tools.dhcp = DhcpConfig::beside(path);
+        self.tools.scripts.clear();
+        let resuming = &self.resuming;
+        let wanted = |id: GroupId, kind| {
+            let group = config.groups.get(id.index())?;
+            wanted(role(id), kind, resuming.contains(&group.name))
+        };
+        self.planner.configure(crate::duties::of(config), wanted, now);
+        // Whatever was done for the old one may be outdated.
+        self.planner.look_again(|_| true, now);
+        self.is_news = true;
+    }
+
+    /// A group's role has changed.
+    pub fn role_changed(&mut self, config: &Config, change: &RoleChange, now: Instant) {
+        let Some(group) = config.groups.get(change.group.index()) else { return };
+        self.resuming.retain(|name| *name != group.name);
+        self.planner.set_role(change.group, |kind| wanted(change.to, kind, false), now);
+        self.hooks.role_changed(&group.name, change);
+        self.is_news = true;
+    }
+
+    /// Something outside may have changed: links, addresses, netifd's interfaces.
+    pub fn look_at_interfaces(&mut self, now: Instant) {
+        self.planner.look_again(|duty| duty.kind == Kind::Interface, now);
+        self.is_news = true;
+    }
+
+    /// When there is something to do without any news.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_news { Some(AT_ONCE) } else { self.next_deadline }
+    }
+
+    /// The lines of the status.
+    pub fn rows(&self, now: Instant) -> Vec<Row> {
+        let mut rows = self.planner.rows(now);
+        rows.extend(self.hooks.rows());
+        rows
+    }
+
+    /// What the user has told DHCP clients and does not fit the virtual addresses, in words.
+    pub fn contradictions(
+        &self,
+        config: &Config,
+        device_of: impl Fn(&LinkRef) -> Option<String>,
+    ) -> Vec<String> {
+        let groups = config.groups.iter().filter(|group| group.actions.dhcp_on_master);
+        groups
+            .flat_map(|group| {
+                dnsmasq::contradictions(&dnsmasq::served(config, group, &device_of), &self.tools.dhcp)
+            })
+            .collect()
+    }
+
+    fn run(&mut self, scene: Scene<'_>, now: Instant) {
+        self.is_news = false;
+        let Duties { planner, tools, hooks, wans, .. } = self;
+        wans.look(planner, &scene, now);
+        hooks.run(&scene, &mut tools.children, now);
+        let mut toolbox = Toolbox { tools, scene };
+        planner.run(now, &mut toolbox);
+        let deadlines = [planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()];
+        self.next_deadline = deadlines.into_iter().flatten().min();
+    }
+
+    /// A child has ended.
+    fn ended(&mut self, ended: &Ended, scene: Scene<'_>, now: Instant) {
+        self.is_news = true;
+        if self.tools.conntrackd.is(ended.number) {
+            let error = self.tools.conntrackd.ended(ended);
+            self.planner.broke(|duty| duty.kind == Kind::Conntrack, &error, now);
+        } else if self.hooks.is(ended.number) {
+            self.hooks.ended(ended, now);
+        } else {
+            let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+            let ticket = Ticket(ended.number);
+            if let Some(answer) = toolbox.child_ended(ticket, ended, now) {
+                self.planner.answer(ticket, answer, now);
+            }
+        }
+    }
+
+    fn call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, scene: Scene<'_>, now: Instant) {
+        let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+        if let Some((ticket, answer)) = toolbox.call_ended(id, result, now) {
+            self.planner.answer(ticket, answer, now);
+            self.is_news = true;
+        }
+    }
+}
+
+/// How a thing should be in a role; `None`: as it is.
+///
+/// A router that starts does not know its role yet. It must not give DHCP leases then, for another router may do so; but
+/// one that served a moment ago goes on.
+fn wanted(role: Role, kind: Kind, is_resuming: bool) -> Option<Side> {
+    match role {
+        Role::Master => Some(Side::Master),
+        Role::Backup | Role::Fault => Some(Side::Standby),
+        Role::Init if kind == Kind::Guard && !is_resuming => Some(Side::Standby),
+        Role::Init => None,
+    }
+}
+
+impl Daemon {
+    /// Does what is due. At the end of a turn, when everything that somebody waits for is said.
+    pub(super) fn run_duties(&mut self, now: Instant) {
+        if self.duties.next_deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let Daemon { duties, config, run_dir, system, bus, .. } = self;
+        duties.run(Scene { config, run_dir, system, bus }, now);
+        for announcement in self.duties.wans.take_due(now) {
+            self.system.announce_addresses(announcement.device, &announcement.addresses);
+        }
+        for line in self.duties.hooks.take_lines() {
+            self.lines.push((now, line));
+        }
+    }
+
+    /// Children have ended.
+    pub(super) fn serve_duties(&mut self, now: Instant) {
+        for ended in self.duties.tools.children.ready() {
+            let Daemon { duties, config, run_dir, system, bus, .. } = self;
+            duties.ended(&ended, Scene { config, run_dir, system, bus }, now);
+        }
+    }
+
+    /// A call on the bus has ended; it may be one of a duty.
+    pub(super) fn duty_call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, now: Instant) {
+        let Daemon { duties, config, run_dir, system, bus, .. } = self;
+        duties.call_ended(id, result, Scene { config, run_dir, system, bus }, now);
+    }
+
+    /// Leaves this router as a standby: after the last advert, when another router may be serving already.
+    ///
+    /// Nothing else is served meanwhile, so this may wait.
+    pub(super) fn lay_down_duties(&mut self) {
+        let end = clock::now().after(LEAVE_MAX);
+        self.duties.planner.want_all(Side::Standby, clock::now());
+        loop {
+            let now = clock::now();
+            self.duties.is_news = true;
+            self.serve_duties(now);
+            self.serve_bus(now);
+            self.run_duties(now);
+            self.bus.flush(&mut self.poller);
+            self.write_lines();
+            if self.duties.planner.is_settled() {
+                return;
+            }
+            if now >= end {
+                let rows = self.duties.planner.rows(now);
+                for row in rows.iter().filter(|row| row.wanted != row.observed) {
+                    log::error!("{} {}: left {}, not {}", row.kind, row.name, row.observed, row.wanted);
+                }
+                return;
+            }
+            thread::sleep(LEAVE_LOOK);
+        }
+    }
+}
+
+/// How long the end of the daemon may take: procd kills it 15 s after it was told to stop.
+const LEAVE_MAX: Duration = Duration::from_secs(8);
+
+/// How often what is under way is looked at then.
+const LEAVE_LOOK: Duration = Duration::from_millis(5);
+
+/// Long ago.
+const AT_ONCE: Instant = Instant::from_micros(0);

@@ -1,0 +1,152 @@
+//! conntrackd's configuration.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+use crate::duties::Side;
+use crate::exec::children::{Children, Ended, Program};
+
+/// The daemon conntrackd, as a child.
+#[derive(Debug, Default)]
+pub struct Conntrackd {
+    /// The number of the child, and what it does.
+    running: Option<(u32, Side)>,
+    starts: u32,
+}
+
+impl Conntrackd {
+    /// What it does; `None` if it does not run.
+    pub fn side(&self) -> Option<Side> {
+        self.running.map(|(_, side)| side)
+    }
+
+    /// Ends it at once. What it knows is in the kernel.
+    pub fn stop(&mut self, children: &mut Children) {
+        if let Some((number, _)) = self.running.take() {
+            children.kill(number);
+        }
+    }
+
+    /// Starts it with this configuration.
+    ///
+    /// # Errors
+    /// If a file can't be written, or it can't be started, in words.
+    pub fn start(
+        &mut self,
+        program: &str,
+        dir: &Path,
+        text: &str,
+        side: Side,
+        children: &mut Children,
+    ) -> Result<(), String> {
+        set_kernel_parameters();
+        let path = dir.join("conntrackd.conf");
+        super::recipe::write(&path, text)?;
+        // One that was killed leaves it behind, and the next one would not start.
+        super::recipe::remove(&dir.join("conntrackd.lock"))?;
+        super::recipe::remove(&dir.join("conntrackd.ctl"))?;
+        self.starts = self.starts.wrapping_add(1);
+        let number = NUMBERS | (self.starts & 0xffff);
+        let command = Program::new(&[program, "-C", &path.to_string_lossy()]);
+        children.start(number, &command).map_err(|error| format!("{program}: {error}"))?;
+        self.running = Some((number, side));
+        Ok(())
+    }
+
+    /// Whether a child is it.
+    pub fn is(&self, number: u32) -> bool {
+        self.running.is_some_and(|(known, _)| known == number)
+    }
+
+    /// It has ended by itself.
+    pub fn ended(&mut self, ended: &Ended) -> String {
+        self.running = None;
+        ended.success().err().unwrap_or_else(|| "has ended".to_owned())
+    }
+}
+
+/// What lets a connection go on in the middle: packets of one that is not known yet, and windows that have moved.
+/// The kernel's module may not be loaded yet, and the defaults are almost right, so failure is no news.
+fn set_kernel_parameters() {
+    for (name, value) in [("nf_conntrack_tcp_loose", "1"), ("nf_conntrack_tcp_be_liberal", "1")] {
+        let _ = std::fs::write(Path::new("/proc/sys/net/netfilter").join(name), value);
+    }
+}
+
+/// Children have numbers of their own from here on, beyond those of attempts.
+const NUMBERS: u32 = 0xc000_0000;
+
+/// How the routers reach each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Between {
+    /// The kernel device.
+    pub device: String,
+    /// This router there.
+    pub own: IpAddr,
+    /// The other one.
+    pub peer: IpAddr,
+}
+
+/// The configuration of a router that sends its connections to the other one, or of one that takes them in.
+///
+/// Both caches are off: what comes in goes straight into the kernel, so that a takeover has nothing to do. Each event is
+/// sent as it happens. A standby sends nothing: its copies run out where
+/// nobody uses them, and their ends would be the ends of connections in use on the master.
+pub fn configuration(between: &Between, side: Side, run_dir: &Path, ignored: &[IpAddr]) -> String {
+    let Between { device, own, peer } = between;
+    let family = if own.is_ipv4() { "IPv4" } else { "IPv6" };
+    let accepted = match side {
+        Side::Master => "TCP\n\t\t\tUDP\n\t\t\tSCTP\n\t\t\tDCCP\n\t\t\tICMP",
+        // There has to be one; nobody has seen a packet of this one for years.
+        Side::Standby | Side::Gone => "UDPLITE",
+    };
+    let mut ignore = String::new();
+    for address in ignored {
+        let word = if address.is_ipv4() { "IPv4_address" } else { "IPv6_address" };
+        let _ = writeln!(ignore, "\t\t\t{word} {address}");
+    }
+    let (lock, socket) = (run_dir.join("conntrackd.lock"), run_dir.join("conntrackd.ctl"));
+    let (lock, socket) = (lock.display(), socket.display());
+    format!(
+        "# written by gwha: changes are lost\n\
+         Sync {{\n\
+         \tMode NOTRACK {{\n\
+         \t\tDisableInternalCache On\n\
+         \t\tDisableExternalCache On\n\
+         \t}}\n\
+         \tUDP {{\n\
+         \t\t{family}_address {own}\n\
+         \t\t{family}_Destination_Address {peer}\n\
+         \t\tPort {PORT}\n\
+         \t\tInterface {device}\n\
+         \t\tChecksum on\n\
+         \t}}\n\
+         }}\n\
+         General {{\n\
+         \tSystemd off\n\
+         \tHashSize 8192\n\
+         \tHashLimit 131072\n\
+         \tLogFile off\n\
+         \tSyslog off\n\
+         \tLockFile {lock}\n\
+         \tUNIX {{\n\
+         \t\tPath {socket}\n\
+         \t}}\n\
+         \tNetlinkBufferSize 2097152\n\
+         \tNetlinkBufferSizeMaxGrowth 8388608\n\
+         \tNetlinkOverrunResync On\n\
+         \tFilter From Userspace {{\n\
+         \t\tProtocol Accept {{\n\
+         \t\t\t{accepted}\n\
+         \t\t}}\n\
+         \t\tAddress Ignore {{\n\
+         {ignore}\
+         \t\t}}\n\
+         \t}}\n\
+         }}\n"
+    )
+}
+
+/// What conntrackd's own examples use.
+const PORT: u16 = 3780;

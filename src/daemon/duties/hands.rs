@@ -1,0 +1,439 @@
+//! Who carries out an attempt, by its kind.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::config::model::{Config, Group, LinkRef, Routers};
+use crate::daemon::bus::{Bus, CallError, CallId, netifd};
+use crate::daemon::run_dir::RunDir;
+use crate::daemon::system::System;
+use crate::duties::{Act, Answer, Duty, Hands, Job, Kind, Seen, Side, Started, Ticket};
+use crate::engine::Instant;
+use crate::exec::children::{Ended, Program};
+use crate::netlink::link::{self, Power};
+use crate::netlink::{IfName, LinkKind};
+use crate::ubus::Data;
+
+use super::conntrackd::Between;
+use super::dnsmasq::{self, Served};
+use super::firewall::{self, Translation};
+use super::recipe::{self, Op, Recipe, Running};
+use super::{Tools, route};
+
+/// What attempts look at.
+pub struct Scene<'a> {
+    /// What is in force.
+    pub config: &'a Config,
+    /// Where files of this life are.
+    pub run_dir: &'a RunDir,
+    /// The kernel's links.
+    pub system: &'a System,
+    /// The way to netifd.
+    pub bus: &'a mut Bus,
+}
+
+impl Scene<'_> {
+    /// The kernel device that a link is, by name.
+    pub fn device_of(&self, link: &LinkRef) -> Option<String> {
+        self.system.resolve(link).map(|name| name.to_string())
+    }
+
+    /// The group that a duty follows.
+    pub fn group(&self, duty: &Duty) -> Option<&Group> {
+        self.config.groups.iter().find(|group| group.name == duty.group)
+    }
+
+    fn served(&self, duty: &Duty) -> Vec<Served> {
+        let group = self.group(duty);
+        group
+            .map(|group| dnsmasq::served(self.config, group, |link| self.device_of(link)))
+            .unwrap_or_default()
+    }
+}
+
+/// The tools with what they are used on.
+pub struct Toolbox<'a, 'b> {
+    pub(super) tools: &'a mut Tools,
+    pub(super) scene: Scene<'b>,
+}
+
+/// How an attempt begins.
+enum Way {
+    /// It is over.
+    Done(Seen),
+    /// It takes steps.
+    Steps(Recipe),
+}
+
+impl Hands for Toolbox<'_, '_> {
+    fn start(&mut self, job: Job<'_>, now: Instant) -> Started {
+        let way = match job.act {
+            Act::Look => self.look(job.duty),
+            Act::Bring(side) => self.bring(job.duty, side),
+        };
+        match way {
+            Err(error) => Started::Done(Err(error)),
+            Ok(Way::Done(seen)) => Started::Done(Ok(seen)),
+            Ok(Way::Steps(recipe)) => {
+                self.tools.recipes.insert(job.ticket, recipe);
+                self.advance(job.ticket, now).map_or(Started::Running, Started::Done)
+            }
+        }
+    }
+
+    fn abandon(&mut self, ticket: Ticket) {
+        self.tools.recipes.remove(&ticket);
+        self.tools.children.kill(ticket.0);
+    }
+}
+
+impl Toolbox<'_, '_> {
+    /// Takes the steps of an attempt up to one that takes time; its outcome, if that was the last.
+    fn advance(&mut self, ticket: Ticket, now: Instant) -> Option<Answer> {
+        let mut recipe = self.tools.recipes.remove(&ticket)?;
+        while let Some(op) = recipe.ops.pop_front() {
+            let result = match &op {
+                Op::Write(path, text) => recipe::write(path, text),
+                Op::Remove(path) => recipe::remove(path),
+                Op::Run(program) | Op::Try(program) => {
+                    let is_run = matches!(op, Op::Run(_));
+                    recipe.running = Some(if is_run { Running::Program } else { Running::Attempt });
+                    let started = self.tools.children.start(ticket.0, program);
+                    let name = program.arguments.first().cloned().unwrap_or_default();
+                    match started {
+                        Err(error) => Err(format!("{name}: {}", crate::daemon::bounded::plain(&error))),
+                        Ok(()) => {
+                            self.tools.recipes.insert(ticket, recipe);
+                            return None;
+                        }
+                    }
+                }
+                Op::Call(request) => {
+                    let deadline = now.after(crate::daemon::bus::PATIENCE);
+                    recipe.running = Some(Running::Call(self.scene.bus.invoke(request, deadline)));
+                    self.tools.recipes.insert(ticket, recipe);
+                    return None;
+                }
+            };
+            if let Err(error) = result {
+                return Some(Err(error));
+            }
+        }
+        Some(recipe.outcome())
+    }
+
+    /// A program of an attempt has ended.
+    pub fn child_ended(&mut self, ticket: Ticket, ended: &Ended, now: Instant) -> Option<Answer> {
+        match self.tools.recipes.get_mut(&ticket)?.program_ended(ended) {
+            Ok(()) => self.advance(ticket, now),
+            Err(error) => {
+                self.tools.recipes.remove(&ticket);
+                Some(Err(error))
+            }
+        }
+    }
+
+    /// A call of some attempt has ended.
+    pub fn call_ended(
+        &mut self,
+        id: CallId,
+        result: &Result<Data, CallError>,
+        now: Instant,
+    ) -> Option<(Ticket, Answer)> {
+        let is_it = |recipe: &Recipe| recipe.running == Some(Running::Call(id));
+        let ticket = *self.tools.recipes.iter().find(|(_, recipe)| is_it(recipe))?.0;
+        if let Err(error) = result {
+            self.tools.recipes.remove(&ticket);
+            return Some((ticket, Err(error.to_string())));
+        }
+        Some((ticket, self.advance(ticket, now)?))
+    }
+
+    fn look(&mut self, duty: &Duty) -> Result<Way, String> {
+        let done = |seen| Ok(Way::Done(seen));
+        match duty.kind {
+            Kind::Guard => self.look_for_table(duty, "dhcp", Side::Standby, Side::Master),
+            Kind::Firewall => self.look_for_table(duty, "wan", Side::Master, Side::Standby),
+            Kind::Dhcp => done(self.dhcp_side(duty)),
+            Kind::Conntrack => done(self.tools.conntrackd.side().map_or(Seen::Neither, Seen::As)),
+            Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
+            Kind::Interface => self.interface(&duty.name).map(Way::Done),
+            Kind::Service => {
+                let program = self.service(&duty.name, "running")?;
+                Ok(Way::Steps(Recipe::ask(program, Seen::As(Side::Master), Seen::As(Side::Standby))))
+            }
+            Kind::Reload => done(Seen::Unknown),
+        }
+    }
+
+    fn bring(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+        match duty.kind {
+            Kind::Guard => {
+                let table = firewall::table("dhcp", &duty.group);
+                let devices: Vec<String> =
+                    self.scene.served(duty).into_iter().map(|served| served.device).collect();
+                let script = match side {
+                    Side::Standby if !devices.is_empty() => firewall::guard(&table, &devices),
+                    Side::Standby | Side::Master | Side::Gone => firewall::remove(&table),
+                };
+                self.load(table, script, side)
+            }
+            Kind::Firewall => {
+                let table = firewall::table("wan", &duty.group);
+                let script = match side {
+                    Side::Master => self.master_rules(duty, &table)?,
+                    Side::Standby | Side::Gone => firewall::remove(&table),
+                };
+                self.load(table, script, side)
+            }
+            Kind::Dhcp => self.bring_dhcp(duty, side),
+            Kind::Conntrack => self.bring_conntrack(duty, side),
+            Kind::Route => route::bring(&mut self.tools.netlink, &duty.name, side, |gateway| {
+                self.scene.system.device_towards(gateway)
+            })
+            .map(Way::Done),
+            Kind::Interface => self.bring_interface(&duty.name, side),
+            Kind::Service => self.bring_service(&duty.name, side),
+            Kind::Reload => match side {
+                Side::Master => {
+                    let program = self.service(&duty.name, "reload")?;
+                    Ok(Way::Steps(Recipe::to(side, vec![Op::Run(program)])))
+                }
+                Side::Standby | Side::Gone => Ok(Way::Done(Seen::As(side))),
+            },
+        }
+    }
+
+    // --- packet filter ---
+
+    fn look_for_table(&mut self, duty: &Duty, what: &str, there: Side, absent: Side) -> Result<Way, String> {
+        let table = firewall::table(what, &duty.group);
+        let nft = program("nft")?;
+        let program = Program::new(&[&nft, "list", "table", "inet", &table]);
+        // What is there may be of an older life or configuration.
+        let there = if self.tools.scripts.contains_key(&table) { Seen::As(there) } else { Seen::Neither };
+        Ok(Way::Steps(Recipe::ask(program, there, Seen::As(absent))))
+    }
+
+    fn load(&mut self, table: String, script: String, side: Side) -> Result<Way, String> {
+        let nft = program("nft")?;
+        let path = self.scene.run_dir.file(&format!("{table}.nft"));
+        let run = Program::new(&[&nft, "-f", &path.to_string_lossy()]);
+        self.tools.scripts.insert(table, script.clone());
+        Ok(Way::Steps(Recipe::to(side, vec![Op::Write(path, script), Op::Run(run)])))
+    }
+
+    /// The WANs are the members that the default route leaves by, and what is up on the master only.
+    fn master_rules(&mut self, duty: &Duty, table: &str) -> Result<String, String> {
+        let Some(group) = self.scene.group(duty) else { return Ok(firewall::remove(table)) };
+        let exits = route::default_devices(&mut self.tools.netlink)?;
+        let is_exit = |name: &Option<IfName>| {
+            let index = name.and_then(|name| self.scene.system.link_named(name)).map(|link| link.index);
+            index.is_some_and(|index| exits.contains(&index))
+        };
+        let mut translations = Vec::new();
+        let mut wans = Vec::new();
+        for id in &group.instances {
+            let Some(instance) = self.scene.config.instances.get(id.index()) else { continue };
+            let name = self.scene.system.devices().get(instance.link.index()).copied().flatten();
+            let (Some(device), true) = (name.map(|name| name.to_string()), is_exit(&name)) else { continue };
+            if let Some(vip) = instance.vips.iter().find(|vip| !is_link_local(vip.address)) {
+                if group.actions.snat {
+                    translations.push(Translation { device: device.clone(), to: vip.address });
+                }
+            }
+            wans.push(device);
+        }
+        let own = group.actions.up_on_master.iter();
+        wans.extend(own.filter_map(|name| self.scene.device_of(&LinkRef::Interface(name.clone()))));
+        wans.sort();
+        wans.dedup();
+        Ok(firewall::master(table, &translations, &wans))
+    }
+
+    // --- DHCP ---
+
+    fn drop_ins(&self, duty: &Duty) -> Result<Vec<PathBuf>, String> {
+        let name = format!("{}.conf", firewall::table("dhcp", &duty.group));
+        let directories = match &self.scene.config.tools.dnsmasq_dir {
+            Some(given) => vec![PathBuf::from(given)],
+            None => self.tools.dhcp.directories.clone(),
+        };
+        if directories.is_empty() {
+            return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".to_owned());
+        }
+        Ok(directories.into_iter().map(|directory| directory.join(&name)).collect())
+    }
+
+    /// What dnsmasq was started with last, if what it would be started with now is the same.
+    fn dhcp_side(&self, duty: &Duty) -> Seen {
+        let Ok(started) = fs::read_to_string(self.dhcp_stamp(duty)) else { return Seen::Neither };
+        let Ok(files) = self.drop_ins(duty) else { return Seen::Unknown };
+        let is = |side| started == dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
+        let is_there = files.iter().all(|file| fs::read_to_string(file).is_ok_and(|text| text == started));
+        match (is_there, is(Side::Master), is(Side::Standby)) {
+            (true, true, _) => Seen::As(Side::Master),
+            (true, false, true) => Seen::As(Side::Standby),
+            (true, false, false) | (false, _, _) => Seen::Neither,
+        }
+    }
+
+    /// Remembers what dnsmasq was started with last.
+    fn dhcp_stamp(&self, duty: &Duty) -> PathBuf {
+        self.scene.run_dir.file(&firewall::table("dhcp", &duty.group)).with_extension("started")
+    }
+
+    fn bring_dhcp(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+        let stamp = self.dhcp_stamp(duty);
+        let text = dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
+        let files = self.drop_ins(duty)?;
+        let mut ops = vec![Op::Remove(stamp.clone()), Op::Try(self.service("dnsmasq", "stop")?)];
+        ops.extend(files.into_iter().map(|file| match side {
+            Side::Master | Side::Standby => Op::Write(file, text.clone()),
+            Side::Gone => Op::Remove(file),
+        }));
+        ops.push(Op::Run(self.service("dnsmasq", "start")?));
+        if side != Side::Gone {
+            ops.push(Op::Write(stamp, text));
+        }
+        Ok(Way::Steps(Recipe::to(side, ops)))
+    }
+
+    // --- connections ---
+
+    fn bring_conntrack(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+        // First of all: from here on nothing that ends on this router ends on the other one.
+        self.tools.conntrackd.stop(&mut self.tools.children);
+        if side == Side::Gone {
+            return Ok(Way::Done(Seen::As(side)));
+        }
+        let conntrackd = program("conntrackd").map_err(|_| "conntrackd is not installed".to_owned())?;
+        let between = self.between(duty).ok_or("no address of this or the other router is known yet")?;
+        let own = self.scene.system.own_addresses();
+        let vips = self.scene.config.instances.iter().flat_map(|it| it.vips.iter().map(|vip| vip.address));
+        let mut ignored: Vec<IpAddr> =
+            own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).collect();
+        ignored.sort();
+        ignored.dedup();
+        let dir = self.scene.run_dir.file("");
+        let text = super::conntrackd::configuration(&between, side, &dir, &ignored);
+        self.tools.conntrackd.start(&conntrackd, &dir, &text, side, &mut self.tools.children)?;
+        Ok(Way::Done(Seen::As(side)))
+    }
+
+    /// Where this router and the next one of the group meet.
+    fn between(&self, duty: &Duty) -> Option<Between> {
+        let group = self.scene.group(duty)?;
+        let own = self.scene.system.own_addresses();
+        group.instances.iter().find_map(|id| {
+            let instance = self.scene.config.instances.get(id.index())?;
+            let device = self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string();
+            let (here, peer) = match &instance.routers {
+                Routers::Listed(all) => {
+                    let here = *all.iter().find(|address| own.contains(address))?;
+                    (here, *all.iter().find(|address| **address != here)?)
+                }
+                Routers::Peers { source, peers } => ((*source)?, *peers.first()?),
+            };
+            (!is_link_local(here)).then_some(Between { device, own: here, peer })
+        })
+    }
+
+    // --- interfaces ---
+
+    fn netifd(&self, name: &str) -> Option<&netifd::Interface> {
+        self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
+    }
+
+    fn interface(&self, name: &str) -> Result<Seen, String> {
+        if let Some(interface) = self.netifd(name) {
+            return match (interface.autostart, interface.up || interface.pending) {
+                (true, true) => Ok(Seen::As(Side::Master)),
+                (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
+                (false, true) => Ok(Seen::Unknown),
+                (false, false) => Ok(Seen::As(Side::Standby)),
+            };
+        }
+        if self.scene.system.is_openwrt() {
+            return Err("netifd is not there, or does not know it".to_owned());
+        }
+        let link = self.plain_link(name)?;
+        Ok(Seen::As(if link.flags.is_up() { Side::Master } else { Side::Standby }))
+    }
+
+    fn plain_link(&self, name: &str) -> Result<crate::netlink::Link, String> {
+        let device = self.scene.system.resolve(&LinkRef::Interface(name.to_owned()));
+        let link = device.and_then(|device| self.scene.system.link_named(device));
+        link.copied().ok_or_else(|| "there is no such device".to_owned())
+    }
+
+    fn bring_interface(&mut self, name: &str, side: Side) -> Result<Way, String> {
+        let known = self.netifd(name).map(|interface| interface.device.clone());
+        let is_netifd = known.is_some();
+        if !is_netifd && self.scene.system.is_openwrt() {
+            return Err("netifd is not there, or does not know it".to_owned());
+        }
+        match (is_netifd, side) {
+            // What the configuration says without gwha is netifd's business, at its next start.
+            (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
+            (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
+            (true, Side::Standby) => {
+                // A macvlan is silent from here on; netifd and its scripts take their time. A PPPoE connection is
+                // not cut: the carrier has to hear its end.
+                if let Ok(link) = self.plain_link(name) {
+                    if link.kind == LinkKind::Macvlan {
+                        let _ = self.power(&link, Power::Down);
+                    }
+                }
+                Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))])))
+            }
+            (false, Side::Master | Side::Standby) => {
+                let power = if side == Side::Master { Power::Up } else { Power::Down };
+                let link = self.plain_link(name)?;
+                self.power(&link, power)?;
+                Ok(Way::Done(Seen::As(side)))
+            }
+        }
+    }
+
+    fn power(&mut self, link: &crate::netlink::Link, power: Power) -> Result<(), String> {
+        let netlink = self.tools.netlink.as_mut().ok_or(route::NO_NETLINK)?;
+        netlink.request(&link::set_power(link.index, power)).map_err(|error| error.to_string())
+    }
+
+    // --- services ---
+
+    /// How a service is told something: by its init script, or by the configured program.
+    fn service(&self, name: &str, verb: &str) -> Result<Program, String> {
+        let script = format!("/etc/init.d/{name}");
+        match &self.scene.config.tools.service_command {
+            Some(command) => Ok(Program::new(&[command, name, verb])),
+            None if Path::new(&script).exists() => Ok(Program::new(&[&script, verb])),
+            None => Err(format!("there is no {script}, and no option service_command")),
+        }
+    }
+
+    fn bring_service(&mut self, name: &str, side: Side) -> Result<Way, String> {
+        let verb = match side {
+            Side::Master => "start",
+            Side::Standby => "stop",
+            Side::Gone => return Ok(Way::Done(Seen::As(side))),
+        };
+        Ok(Way::Steps(Recipe::to(side, vec![Op::Run(self.service(name, verb)?)])))
+    }
+}
+
+/// Where a program is.
+fn program(name: &str) -> Result<String, String> {
+    let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+    let mut paths = places.iter().map(|place| format!("{place}/{name}"));
+    paths.find(|path| Path::new(path).exists()).ok_or_else(|| format!("{name} is not installed"))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}

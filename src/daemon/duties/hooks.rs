@@ -1,0 +1,233 @@
+//! Hooks: programs of the administrator that are told of role changes.
+//!
+//! The files of `/etc/hotplug.d/gwha`, in their order, as OpenWrt's `hotplug-call` runs them, then the group's
+//! `option script`. One at a time; see [`crate::duties::Hooks`].
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use log::Level;
+
+use crate::config::model::Config;
+use crate::daemon::notify::Line;
+use crate::duties::{Change, Hooks, Run};
+use crate::engine::{Instant, RoleChange};
+use crate::exec::child::Ending;
+use crate::exec::children::{Children, Ended, Program};
+use crate::reconcile::Row;
+use crate::status::Happening;
+
+use super::hands::Scene;
+
+/// The hooks, and what came of each last.
+#[derive(Debug, Default)]
+pub struct HookRuns {
+    queue: Hooks,
+    running: Option<Running>,
+    runs: u32,
+    /// By name.
+    results: BTreeMap<String, Outcome>,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug)]
+struct Running {
+    number: u32,
+    run: Run,
+    name: String,
+    begun: Instant,
+    deadline: Instant,
+    /// Since when there is a newer role.
+    outdated: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Running,
+    Done,
+    Failed(String),
+}
+
+/// A program to run.
+struct Hook {
+    name: String,
+    program: Program,
+}
+
+impl HookRuns {
+    /// A group's role has changed.
+    pub fn role_changed(&mut self, group: &str, change: &RoleChange) {
+        let RoleChange { from, to, cause, epoch, .. } = change;
+        let change = Change {
+            group: group.to_owned(),
+            from: from.name(),
+            to: to.name(),
+            cause: cause.code(),
+            epoch: epoch.0,
+        };
+        self.queue.push(change);
+    }
+
+    /// Begins what is due, and gives up what takes too long.
+    pub fn run(&mut self, scene: &Scene<'_>, children: &mut Children, now: Instant) {
+        if let Some(running) = &mut self.running {
+            // The newer role does not wait for long.
+            if self.queue.is_outdated(&running.run) {
+                let outdated = *running.outdated.get_or_insert(now);
+                running.deadline = running.deadline.min(outdated.after(OUTDATED_MAX));
+            }
+            if running.deadline > now {
+                return;
+            }
+            children.kill(running.number);
+            let seconds = now.since(running.begun).as_secs_f64();
+            self.over(Err(format!("killed after {seconds:.1} s")), now);
+        }
+        while self.running.is_none() {
+            let next = match self.queue.current() {
+                Some(current) => {
+                    let count = hooks(scene.config, &current.change.group).len();
+                    self.queue.ended(count)
+                }
+                None => None,
+            };
+            let next = next.or_else(|| {
+                let group = self.queue.next_group()?.to_owned();
+                self.queue.begin(hooks(scene.config, &group).len())
+            });
+            match next {
+                Some(run) => self.start(run, scene.config, children, now),
+                None if self.queue.next_group().is_none() => return,
+                // A group without hooks.
+                None => {}
+            }
+        }
+    }
+
+    fn start(&mut self, run: Run, config: &Config, children: &mut Children, now: Instant) {
+        let Some(Hook { name, mut program }) = hooks(config, &run.change.group).into_iter().nth(run.place)
+        else {
+            return;
+        };
+        program.environment = environment(&run.change);
+        self.runs = self.runs.wrapping_add(1);
+        let number = NUMBERS | (self.runs & 0xffff);
+        self.results.insert(name.clone(), Outcome::Running);
+        let started = children.start(number, &program);
+        let deadline = now.after(DEADLINE);
+        self.running = Some(Running { number, run, name, begun: now, deadline, outdated: None });
+        if let Err(error) = started {
+            self.over(Err(error.to_string()), now);
+        }
+    }
+
+    /// Whether a child is the hook that runs.
+    pub fn is(&self, number: u32) -> bool {
+        number & NUMBERS == NUMBERS && self.running.as_ref().is_some_and(|it| it.number == number)
+    }
+
+    /// A hook has ended.
+    pub fn ended(&mut self, ended: &Ended, now: Instant) {
+        let result = match ended.ending {
+            Ending::Exited(0) => Ok(()),
+            Ending::Exited(_) | Ending::Killed(_) | Ending::Lost => ended.success(),
+        };
+        self.over(result, now);
+    }
+
+    fn over(&mut self, result: Result<(), String>, now: Instant) {
+        let Some(Running { run, name, begun, .. }) = self.running.take() else { return };
+        let Change { group, from, to, epoch, .. } = run.change;
+        let took = now.since(begun).as_secs_f64();
+        let how = result.as_ref().err().map_or("exit status 0", String::as_str);
+        let message = format!("hook {name} (group {group}, {from} -> {to}): {how}, after {took:.2} s");
+        let level = if result.is_ok() { Level::Info } else { Level::Warn };
+        let happening = Happening {
+            event: "hook".into(),
+            message,
+            group: Some(group),
+            from: Some(from.into()),
+            to: Some(to.into()),
+            epoch: Some(epoch),
+            ..Happening::default()
+        };
+        self.lines.push(Line { level, happening });
+        let outcome = result.err().map_or(Outcome::Done, Outcome::Failed);
+        self.results.insert(name, outcome);
+        while self.results.len() > RESULTS_MAX {
+            self.results.pop_first();
+        }
+    }
+
+    /// What is to be logged.
+    pub fn take_lines(&mut self) -> Vec<Line> {
+        core::mem::take(&mut self.lines)
+    }
+
+    /// When something is due.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.running.as_ref().map(|running| running.deadline)
+    }
+
+    /// The lines of the status.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        self.results.iter().map(|(name, outcome)| {
+            let (observed, error) = match outcome {
+                Outcome::Running => ("running", None),
+                Outcome::Done => ("done", None),
+                Outcome::Failed(error) => ("failed", Some(error.clone())),
+            };
+            Row { kind: "hook", name: name.clone(), wanted: "done", observed, error, retry_in: None }
+        })
+    }
+}
+
+/// The hooks of a group, in their order.
+fn hooks(config: &Config, group: &str) -> Vec<Hook> {
+    let mut all = hotplug(Path::new(HOTPLUG));
+    let script = config.groups.iter().find(|it| it.name == group).and_then(|it| it.actions.script.as_ref());
+    all.extend(script.map(|command| Hook { name: command.clone(), program: Program::shell(command, &[]) }));
+    all
+}
+
+/// OpenWrt's way: each file is read by a shell of its own, after its library.
+fn hotplug(dir: &Path) -> Vec<Hook> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(HOOKS_MAX).collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    let hook = |path: &std::path::PathBuf| {
+        let name = path.to_string_lossy().into_owned();
+        Hook { program: Program::shell(SOURCE, &[&name]), name }
+    };
+    paths.iter().map(hook).collect()
+}
+
+fn environment(change: &Change) -> Vec<(&'static str, String)> {
+    let Change { group, from, to, cause, epoch } = change;
+    vec![
+        ("HOTPLUG_TYPE", "gwha".to_owned()),
+        ("ACTION", (*to).to_owned()),
+        ("GROUP", group.clone()),
+        ("FROM", (*from).to_owned()),
+        ("TO", (*to).to_owned()),
+        ("CAUSE", (*cause).to_owned()),
+        ("EPOCH", epoch.to_string()),
+    ]
+}
+
+const HOTPLUG: &str = "/etc/hotplug.d/gwha";
+const SOURCE: &str = "[ ! -f /lib/functions.sh ] || . /lib/functions.sh; . \"$0\"";
+
+/// How long a hook may run.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long it may go on when the role it is about is over.
+const OUTDATED_MAX: Duration = Duration::from_secs(5);
+/// Files in the directory of hooks that are looked at.
+const HOOKS_MAX: usize = 64;
+/// Hooks whose last outcome is shown.
+const RESULTS_MAX: usize = 64;
+/// Children have numbers of their own from here on, beyond those of attempts and of conntrackd.
+const NUMBERS: u32 = 0xe000_0000;
