@@ -13,4 +13,5 @@ mod interop;
 mod peer;
 mod recovery;
 mod selftest;
+mod setups;
 mod support;

@@ -90,7 +90,8 @@ pub struct Between {
 
 /// The configuration of a router that sends its connections to the other one, or of one that takes them in.
 ///
-/// Both caches are off: what comes in goes straight into the kernel, so that a takeover has nothing to do. Each event is
+/// There is no external cache: what comes in goes straight into the kernel, so that a takeover has nothing to do.
+/// FTFW, since NOTRACK without caches keeps what it has to say until its next sign of life, up to a second later. Each event is
 /// sent as it happens. A standby sends nothing: its copies run out where
 /// nobody uses them, and their ends would be the ends of connections in use on the master.
 pub fn configuration(between: &Between, side: Side, run_dir: &Path, ignored: &[IpAddr]) -> String {
@@ -99,9 +100,10 @@ pub fn configuration(between: &Between, side: Side, run_dir: &Path, ignored: &[I
     let accepted = match side {
         Side::Master => "TCP\n\t\t\tUDP\n\t\t\tSCTP\n\t\t\tDCCP\n\t\t\tICMP",
         // There has to be one; nobody has seen a packet of this one for years.
-        Side::Standby | Side::Gone => "UDPLITE",
+        Side::Standby | Side::Gone => "UDPLite",
     };
-    let mut ignore = String::new();
+    // A client that asks for a lease has no address yet.
+    let mut ignore = String::from("\t\t\tIPv4_address 127.0.0.1\n\t\t\tIPv4_address 0.0.0.0\n");
     for address in ignored {
         let word = if address.is_ipv4() { "IPv4_address" } else { "IPv6_address" };
         let _ = writeln!(ignore, "\t\t\t{word} {address}");
@@ -111,8 +113,7 @@ pub fn configuration(between: &Between, side: Side, run_dir: &Path, ignored: &[I
     format!(
         "# written by gwha: changes are lost\n\
          Sync {{\n\
-         \tMode NOTRACK {{\n\
-         \t\tDisableInternalCache On\n\
+         \tMode FTFW {{\n\
          \t\tDisableExternalCache On\n\
          \t}}\n\
          \tUDP {{\n\
@@ -150,3 +151,25 @@ pub fn configuration(between: &Between, side: Side, run_dir: &Path, ignored: &[I
 
 /// What conntrackd's own examples use.
 const PORT: u16 = 3780;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between() -> Between {
+        let address = |text: &str| text.parse().unwrap();
+        Between { device: "br-lan".into(), own: address("192.168.1.2"), peer: address("192.168.1.3") }
+    }
+
+    #[test]
+    fn only_the_master_sends_and_nobody_waits_for_a_commit() {
+        let text = |side| configuration(&between(), side, Path::new("/run"), &["10.0.0.4".parse().unwrap()]);
+        let (master, standby) = (text(Side::Master), text(Side::Standby));
+        for text in [&master, &standby] {
+            assert!(text.contains("DisableExternalCache On"), "{text}");
+            assert!(text.contains("\t\t\tIPv4_address 10.0.0.4\n"), "{text}");
+            assert_eq!(text.matches('{').count(), text.matches('}').count());
+        }
+        assert!(master.contains("\t\t\tTCP\n") && !standby.contains("TCP"));
+    }
+}

@@ -186,7 +186,7 @@ mod tests {
             directories("config dnsmasq\n\toption confdir '/etc/dnsmasq.d,*.conf'\n"),
             [PathBuf::from("/etc/dnsmasq.d")]
         );
-        assert_eq!(directories("config dhcp 'lan'\n"), [PathBuf::new(); 0]);
+        assert!(directories("config dhcp 'lan'\n").is_empty());
     }
 
     #[test]

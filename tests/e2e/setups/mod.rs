@@ -1,0 +1,12 @@
+//! The setups that people run today with keepalived and scripts, from one file and no script: real dnsmasq, nftables,
+//! conntrackd, DHCP clients, and an outside world.
+
+mod place;
+mod streams;
+
+mod home;
+
+use std::time::Duration;
+
+/// Everything that follows from a takeover is done by then, also on a busy machine.
+pub const SETTLED: Duration = Duration::from_secs(20);
