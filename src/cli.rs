@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod bus;
 pub mod exit_codes;
 mod help;
 mod show;
@@ -33,23 +34,25 @@ pub fn main() -> ExitCode {
 
 impl Invocation {
     fn carry_out(self) -> u8 {
-        let socket = run_dir::control_socket(&self.run_dir);
+        let socket = (!self.only_ubus).then(|| run_dir::control_socket(&self.run_dir));
+        let place = ask::Place { socket, ubus: self.ubus };
         match self.command {
             Command::Help => print(help::TEXT),
             Command::Version => print(concat!("gwha ", env!("CARGO_PKG_VERSION"), "\n")),
             Command::Run { stderr } => {
                 syslog::install(stderr);
-                ended(daemon::run(daemon::Options { config: self.config, run_dir: self.run_dir }))
+                let (config, run_dir, ubus) = (self.config, self.run_dir, place.ubus);
+                ended(daemon::run(daemon::Options { config, run_dir, ubus }))
             }
             Command::Check { file } => check(file.as_deref().unwrap_or(&self.config)),
-            Command::Status { form } => ask::status(&socket, form),
-            Command::History { form, limit } => ask::history(&socket, form, limit),
-            Command::Leases { form } => ask::leases(&socket, form),
-            Command::Switch { to } => ask::switch(&socket, to),
-            Command::Maintenance { on } => ask::maintenance(&socket, on),
-            Command::Sync => ask::sync(&socket),
+            Command::Status { form } => ask::status(&place, form),
+            Command::History { form, limit } => ask::history(&place, form, limit),
+            Command::Leases { form } => ask::leases(&place, form),
+            Command::Switch { to } => ask::switch(&place, to),
+            Command::Maintenance { on } => ask::maintenance(&place, on),
+            Command::Sync => ask::sync(&place),
             Command::Keygen { file } => keygen(&file),
-            Command::Reload => ask::reload(&socket),
+            Command::Reload => ask::reload(&place),
             Command::Release => ended(daemon::release(&self.run_dir)),
         }
     }

@@ -68,6 +68,12 @@ pub const ANSWER_BYTES: usize = 1 << 20;
 /// How long a client of the control socket may take to send its request, and to read its answer.
 pub const CLIENT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long ubus, or netifd on it, may be away before that is worth a warning: both are restarted within a second or two.
+pub const BUS_GRACE: Duration = Duration::from_secs(10);
+
+/// Interfaces of netifd that are looked at; the largest routers have a few dozen.
+pub const INTERFACES: usize = 512;
+
 /// Commands that wait for the engine's reply.
 pub const PENDING_COMMANDS: usize = 32;
 

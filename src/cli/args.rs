@@ -7,6 +7,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::daemon::run_dir;
 use crate::syslog::Stderr;
+use crate::ubus::conn::SOCKETS;
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,6 +18,11 @@ pub struct Invocation {
     pub config: PathBuf,
     /// `--run-dir`.
     pub run_dir: PathBuf,
+    /// `--ubus`: where ubusd may listen; nowhere: without ubus. A daemon with a run-time directory of its own stays
+    /// away from the machine's bus, where the name `gwha` is another one's.
+    pub ubus: Vec<PathBuf>,
+    /// `--ubus` without `--run-dir`: that bus is asked, and no control socket.
+    pub only_ubus: bool,
 }
 
 /// What to do.
@@ -124,6 +130,7 @@ struct Raw {
     words: Vec<String>,
     config: Option<PathBuf>,
     run_dir: Option<PathBuf>,
+    ubus: Option<PathBuf>,
     json: bool,
     stderr: bool,
     to: Option<String>,
@@ -143,6 +150,7 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
             Arg::Long("version") | Arg::Short('V') => early = Some(Command::Version),
             Arg::Long("config") => raw.config = Some(parser.value()?.into()),
             Arg::Long("run-dir") => raw.run_dir = Some(parser.value()?.into()),
+            Arg::Long("ubus") => raw.ubus = Some(parser.value()?.into()),
             Arg::Long("json") => raw.json = true,
             Arg::Long("stderr") => raw.stderr = true,
             Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
@@ -155,8 +163,15 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
         Some(command) => command,
         None => raw.command()?,
     };
+    let only_ubus = raw.ubus.is_some() && raw.run_dir.is_none();
+    let ubus = match (raw.ubus, &raw.run_dir) {
+        (Some(socket), _) => vec![socket],
+        (None, None) => SOCKETS.map(PathBuf::from).into(),
+        (None, Some(_)) => Vec::new(),
+    };
     let config = raw.config.unwrap_or_else(|| CONFIG.into());
-    Ok(Invocation { command, config, run_dir: raw.run_dir.unwrap_or_else(|| run_dir::DEFAULT.into()) })
+    let run_dir = raw.run_dir.unwrap_or_else(|| run_dir::DEFAULT.into());
+    Ok(Invocation { command, config, run_dir, ubus, only_ubus })
 }
 
 impl Raw {
@@ -269,6 +284,21 @@ mod tests {
         let invocation = parsed("status").unwrap();
         assert_eq!(invocation.config, PathBuf::from("/etc/config/gwha"));
         assert_eq!(invocation.run_dir, PathBuf::from("/var/run/gwha"));
+    }
+
+    #[test]
+    fn run_dir_of_its_own_is_away_from_the_bus_unless_one_is_named() {
+        let usual = SOCKETS.map(PathBuf::from).to_vec();
+        let cases = [
+            ("status", usual, false),
+            ("status --run-dir /r", vec![], false),
+            ("status --ubus /u", vec!["/u".into()], true),
+            ("run --run-dir /r --ubus=/u", vec!["/u".into()], false),
+        ];
+        for (line, ubus, only_ubus) in cases {
+            let invocation = parsed(line).unwrap();
+            assert_eq!((invocation.ubus, invocation.only_ubus), (ubus, only_ubus), "{line}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Commands that ask a running daemon.
 
 use core::time::Duration;
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,49 +12,76 @@ use crate::ubus::{Data, Table, json};
 
 use super::args::Form;
 use super::exit_codes::{self, CRITICAL, DEGRADED, HEALTHY};
-use super::{complain, failed, print, show};
+use super::{bus, complain, failed, print, show};
+
+/// Where the daemon is asked.
+#[derive(Debug)]
+pub struct Place {
+    /// The control socket. First, because it leads to the daemon and to nobody else: it is there when ubusd hangs.
+    pub socket: Option<PathBuf>,
+    /// Then the bus.
+    pub ubus: Vec<PathBuf>,
+}
+
+impl Place {
+    fn call(&self, method: &str, arguments: &Data, patience: Duration) -> Result<Data, Error> {
+        let over_ubus = || bus::call(&self.ubus, method, arguments, patience);
+        let Some(socket) = &self.socket else { return over_ubus() };
+        match client::call(socket, method, arguments, patience) {
+            // Nobody has seen the request, so it may be made once more.
+            Err(error @ (Error::NotRunning | Error::NotAllowed)) if !self.ubus.is_empty() => {
+                match over_ubus() {
+                    // Then that is what is wrong; whether there is a bus is of no interest.
+                    Err(Error::NotRunning | Error::NotAllowed) => Err(error),
+                    other => other,
+                }
+            }
+            other => other,
+        }
+    }
+}
 
 /// `gwha status`
-pub fn status(socket: &Path, form: Form) -> u8 {
-    show_answer(socket, ("status", &Table::default()), form, |status: &Status| {
+pub fn status(place: &Place, form: Form) -> u8 {
+    show_answer(place, ("status", &Table::default()), form, |status: &Status| {
         (show::status(status), exit_codes::of_health(status.health))
     })
 }
 
 /// `gwha history`
-pub fn history(socket: &Path, form: Form, limit: Option<u32>) -> u8 {
+pub fn history(place: &Place, form: Form, limit: Option<u32>) -> u8 {
     let arguments = Table::default().with("limit", limit.map_or(i64::from(HISTORY_LIMIT), i64::from));
-    show_answer(socket, ("history", &arguments), form, |history: &History| (show::history(history), HEALTHY))
+    show_answer(place, ("history", &arguments), form, |history: &History| (show::history(history), HEALTHY))
 }
 
 /// `gwha leases`
-pub fn leases(socket: &Path, form: Form) -> u8 {
-    show_answer(socket, ("leases", &Table::default()), form, |list: &LeaseList| (show::leases(list), HEALTHY))
+pub fn leases(place: &Place, form: Form) -> u8 {
+    show_answer(place, ("leases", &Table::default()), form, |list: &LeaseList| (show::leases(list), HEALTHY))
 }
 
 /// `gwha switch`
-pub fn switch(socket: &Path, to: Option<String>) -> u8 {
+pub fn switch(place: &Place, to: Option<String>) -> u8 {
     let arguments = match to {
         Some(to) => Table::default().with("to", to),
         None => Table::default(),
     };
     // The daemon waits for the other router for Master_Down + 1 s: with the longest interval two minutes.
-    command(socket, "switch", &arguments, SWITCH_PATIENCE)
+    command(place, "switch", &arguments, SWITCH_PATIENCE)
 }
 
 /// `gwha maintenance`
-pub fn maintenance(socket: &Path, on: bool) -> u8 {
-    command(socket, "maintenance", &Table::default().with("on", on), SWITCH_PATIENCE)
+pub fn maintenance(place: &Place, on: bool) -> u8 {
+    command(place, "maintenance", &Table::default().with("on", on), SWITCH_PATIENCE)
 }
 
 /// `gwha sync`
-pub fn sync(socket: &Path) -> u8 {
-    command(socket, "sync", &Table::default(), PATIENCE)
+pub fn sync(place: &Place) -> u8 {
+    command(place, "sync", &Table::default(), PATIENCE)
 }
 
 /// `gwha reload`
-pub fn reload(socket: &Path) -> u8 {
-    match ask::<_, Checked>(socket, "reload", &Table::default(), PATIENCE) {
+pub fn reload(place: &Place) -> u8 {
+    match ask::<_, Checked>(place, "reload", &Table::default(), PATIENCE) {
         Ok((_, checked)) => {
             print(&show::checked(&checked));
             exit_codes::of_check(&checked)
@@ -63,8 +90,8 @@ pub fn reload(socket: &Path) -> u8 {
     }
 }
 
-fn command(socket: &Path, method: &str, arguments: &Table, patience: Duration) -> u8 {
-    match ask::<_, Outcome>(socket, method, arguments, patience) {
+fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
+    match ask::<_, Outcome>(place, method, arguments, patience) {
         Ok((_, Outcome { done: true, took_ms, .. })) => {
             let took = took_ms.map(|took| format!(" in {took:.0} ms")).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
@@ -79,12 +106,12 @@ fn command(socket: &Path, method: &str, arguments: &Table, patience: Duration) -
 
 /// Asks, shows the answer in the form that is wanted, and has an exit code made of it.
 fn show_answer<T: DeserializeOwned>(
-    socket: &Path,
+    place: &Place,
     (method, arguments): (&str, &Table),
     form: Form,
     show: impl Fn(&T) -> (String, u8),
 ) -> u8 {
-    let (data, answer) = match ask(socket, method, arguments, PATIENCE) {
+    let (data, answer) = match ask(place, method, arguments, PATIENCE) {
         Ok(answer) => answer,
         Err(error) => return failed(&error),
     };
@@ -106,13 +133,13 @@ fn show_answer<T: DeserializeOwned>(
 }
 
 fn ask<A: Serialize, T: DeserializeOwned>(
-    socket: &Path,
+    place: &Place,
     method: &str,
     arguments: &A,
     patience: Duration,
 ) -> Result<(Data, T), Error> {
     let arguments = Data::encode(arguments).map_err(|error| Error::Failed(error.to_string()))?;
-    let data = client::call(socket, method, &arguments, patience)?;
+    let data = place.call(method, &arguments, patience)?;
     let answer = data.decode().map_err(|error| Error::Failed(error.to_string()))?;
     Ok((data, answer))
 }

@@ -155,6 +155,7 @@ impl Daemon {
             Some(Caller::Control(client)) => {
                 self.server.answer(client, &methods::outcome(result), now, &mut self.poller);
             }
+            Some(Caller::Bus(call)) => self.bus.answer(call, &methods::outcome(result)),
             Some(Caller::Peer(peer, request)) => {
                 let error = result.as_ref().err().map(ToString::to_string);
                 self.taken(peer, request, error, now);
@@ -167,6 +168,7 @@ impl Daemon {
     pub(super) fn conclude(&mut self, id: CommandId, answer: &Answer, now: Instant) {
         match self.waiting.leave(id) {
             Some(Caller::Control(client)) => self.server.answer(client, answer, now, &mut self.poller),
+            Some(Caller::Bus(call)) => self.bus.answer(call, answer),
             // Another router never asks for what would be asked of a third one.
             Some(Caller::Peer(..)) | None => {}
         }
@@ -189,11 +191,12 @@ impl Daemon {
         self.lines.push((now, line));
     }
 
-    /// Writes to the log and the history what the turn was about: after its adverts and announcements, which
+    /// Writes to the log, the bus and the history what the turn was about: after its adverts and announcements, which
     /// somebody is waiting for.
     pub(super) fn write_lines(&mut self) {
         for (at, line) in self.lines.drain(..) {
             log::log!(line.level, "{}", line.happening.message);
+            self.bus.publish(&line.happening);
             self.history.add(at, line.happening);
         }
     }

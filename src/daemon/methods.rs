@@ -1,4 +1,4 @@
-//! The methods that operators and programs call: over the control socket, and later over ubus.
+//! The methods that operators and programs call: over the control socket, and over ubus.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,8 @@ use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refus
 use crate::limits;
 use crate::peer::PeerId;
 use crate::status::{self, LeaseList, Outcome};
-use crate::ubus::Data;
+use crate::ubus::blobmsg::Type;
+use crate::ubus::{Argument, Data, Method, Need, Object, session};
 
 use super::config_file;
 use super::report::host_name;
@@ -22,6 +23,8 @@ use super::run::Daemon;
 pub enum Caller {
     /// A client of the control socket.
     Control(ClientId),
+    /// A caller on the bus.
+    Bus(session::CallId),
     /// Another router, and the number of its request.
     Peer(PeerId, u32),
 }
@@ -62,6 +65,26 @@ impl Waiting {
         let position = self.callers.iter().position(|(waiting, _)| *waiting == id)?;
         Some(self.callers.swap_remove(position).1)
     }
+}
+
+/// What the bus knows of the methods. It checks the arguments of a call before it comes here.
+pub fn object() -> Object {
+    Object { path: "gwha".into(), methods: METHODS }
+}
+
+const METHODS: &[Method] = &[
+    Method { name: "status", arguments: &[] },
+    Method { name: "history", arguments: &[argument("limit", Type::Int32, Need::Optional)] },
+    Method { name: "leases", arguments: &[] },
+    Method { name: "switch", arguments: &[argument("to", Type::String, Need::Optional)] },
+    Method { name: "maintenance", arguments: &[argument("on", Type::Bool, Need::Required)] },
+    Method { name: "sync", arguments: &[] },
+    Method { name: "reload", arguments: &[] },
+    Method { name: "check", arguments: &[] },
+];
+
+const fn argument(name: &'static str, kind: Type, need: Need) -> Argument {
+    Argument { name, kind, need }
 }
 
 #[derive(Deserialize, Default)]

@@ -1,11 +1,12 @@
 //! The daemon: everything that touches the world, around the pure engine.
 //!
 //! In reading order: `run` (the loop), `act` (from an event to its effects), `reload` (configurations and links),
-//! `methods` and `report` (what people ask and see). The others are the hands: `sockets`, `system`, `probes`,
+//! `methods` and `report` (what people ask and see), `bus` (OpenWrt's ubus). The others are the hands: `sockets`, `system`, `probes`,
 //! and what is remembered: `memory`, `history`, `storage`.
 
 mod act;
 mod bounded;
+pub mod bus;
 pub mod clock;
 pub mod config_file;
 pub mod conflicts;

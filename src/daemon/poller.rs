@@ -27,6 +27,8 @@ pub enum Source {
     PeerListener(u16),
     /// A connection to another router, by its slot.
     Peer(u16),
+    /// The message bus.
+    Bus,
     /// The timer.
     Timer,
 }
@@ -43,7 +45,8 @@ impl Source {
             Source::Client(slot) => (6, slot),
             Source::PeerListener(slot) => (7, slot),
             Source::Peer(slot) => (8, slot),
-            Source::Timer => (9, 0),
+            Source::Bus => (9, 0),
+            Source::Timer => (10, 0),
         };
         kind << 16 | slot as u64
     }
@@ -60,6 +63,7 @@ impl Source {
             6 => Source::Client(slot),
             7 => Source::PeerListener(slot),
             8 => Source::Peer(slot),
+            9 => Source::Bus,
             _ => Source::Timer,
         }
     }
@@ -127,6 +131,11 @@ impl Poller {
         Ok(())
     }
 
+    /// A descriptor that was watched is closed already; the kernel then has forgotten it.
+    pub fn closed(&mut self) {
+        self.events.pop();
+    }
+
     /// Waits until something is ready, and returns all of it in the order of a turn.
     ///
     /// # Errors
@@ -190,6 +199,7 @@ mod tests {
             Source::Client(3),
             Source::Peer(1),
             Source::PeerListener(5),
+            Source::Bus,
             Source::Packets(7),
             Source::Control,
             Source::Packets(2),

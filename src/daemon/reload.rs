@@ -6,7 +6,6 @@ use crate::config::model::Config;
 use crate::engine::{Boot, Engine, Event, Instant};
 use crate::status::Checked;
 
-use super::resolver::Resolver;
 use super::run::Daemon;
 
 impl Daemon {
@@ -16,7 +15,7 @@ impl Daemon {
         log::set_max_level(self.file.log_level());
         log::info!("version {} started with {}", env!("CARGO_PKG_VERSION"), checked.file);
         self.tell_about_file(&checked);
-        self.system.set_resolver(Resolver::beside(self.file.path()));
+        self.system.resolver().read_beside(self.file.path());
         let config = Arc::new(self.file.config(&self.system.own_addresses()));
         self.memory.set_groups(group_names(&config), &boot.groups);
         self.engine = Engine::new(config, boot, now);
@@ -32,17 +31,22 @@ impl Daemon {
         if checked.valid {
             log::set_max_level(self.file.log_level());
             log::info!("{}: read again", checked.file);
-            self.system.set_resolver(Resolver::beside(self.file.path()));
+            self.system.resolver().read_beside(self.file.path());
             self.apply(now);
             // Interfaces may be other devices now, though our own file is the same.
-            if self.system.find_devices(&self.config) {
-                self.point_hands(now);
-            }
-            self.tell_links(now);
+            self.find_devices(now);
             // The key file may be another one under the same configuration.
             self.peers_configured(now);
         }
         checked
+    }
+
+    /// Interfaces may be other devices now.
+    pub(super) fn find_devices(&mut self, now: Instant) {
+        if self.system.find_devices(&self.config) {
+            self.point_hands(now);
+        }
+        self.tell_links(now);
     }
 
     /// Brings the file's configuration into force, as it is for a node with our addresses.

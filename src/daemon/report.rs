@@ -35,6 +35,8 @@ pub struct Sources<'a> {
     pub conflicts: &'a Conflicts,
     /// The channel to the other routers.
     pub peering: &'a Peering,
+    /// What is wrong with the message bus.
+    pub bus: Option<String>,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.

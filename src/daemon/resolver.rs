@@ -1,8 +1,8 @@
 //! Which kernel device a logical interface is.
 //!
-//! netifd knows best, and will be asked over ubus. Until it has answered, and where there is none, the file that it
-//! reads says as much: `/etc/config/network`, beside our own configuration file. What it does not
-//! name is taken for the name of a device.
+//! netifd knows best: it is asked over ubus. Until it has answered, where there is none, and for interfaces that are
+//! down, the file that it reads says as much: `/etc/config/network`, beside our own configuration file. What
+//! neither names is taken for the name of a device.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,25 +16,37 @@ use super::bounded;
 /// Finds devices.
 #[derive(Debug, Default)]
 pub struct Resolver {
+    /// What the file says.
     devices: BTreeMap<String, String>,
+    /// What netifd has said, of interfaces that were up then.
+    learnt: BTreeMap<String, String>,
 }
 
 impl Resolver {
     /// Reads the network configuration beside `config`. None is fine: this may be no OpenWrt.
-    pub fn beside(config: &Path) -> Resolver {
-        let path = config.with_file_name("network");
-        match bounded::read(&path) {
-            Ok(bytes) => Resolver::of(&bytes),
-            Err(_) => Resolver::default(),
+    pub fn read_beside(&mut self, config: &Path) {
+        match bounded::read(&config.with_file_name("network")) {
+            Ok(bytes) => self.read(&bytes),
+            Err(_) => self.devices.clear(),
         }
     }
 
     /// Reads a network configuration. Of a broken one, what could be read.
-    pub fn of(bytes: &[u8]) -> Resolver {
+    pub fn read(&mut self, bytes: &[u8]) {
         let tree = uci::parse(bytes).unwrap_or_else(|broken| broken.tree);
         let interfaces = tree.sections.iter().filter(|section| section.kind == "interface");
         let devices = interfaces.filter_map(|section| Some((section.name.clone()?, device_of(section)?)));
-        Resolver { devices: devices.collect() }
+        self.devices = devices.collect();
+    }
+
+    /// Takes the devices that netifd's interfaces have now, in place of all that it said before.
+    pub fn learn(&mut self, devices: impl Iterator<Item = (String, String)>) {
+        self.learnt = devices.collect();
+    }
+
+    /// Whether there is a network configuration: then there should be a netifd too.
+    pub fn is_openwrt(&self) -> bool {
+        !self.devices.is_empty()
     }
 
     /// The device that a link is; `None` if that can't be the name of one.
@@ -50,6 +62,9 @@ impl Resolver {
     fn follow<'a>(&'a self, interface: &'a str) -> &'a str {
         let mut name = interface;
         for _ in 0..ALIASES_MAX {
+            if let Some(device) = self.learnt.get(name) {
+                return device;
+            }
             let Some(device) = self.devices.get(name) else { return name };
             match device.strip_prefix('@') {
                 Some(alias) => name = alias,
@@ -114,9 +129,35 @@ config device
     option name 'br-lan'
 ";
 
+    fn resolver() -> Resolver {
+        let mut resolver = Resolver::default();
+        resolver.read(NETWORK);
+        resolver
+    }
+
+    fn device_by(resolver: &Resolver, interface: &str) -> Option<String> {
+        resolver.device(&LinkRef::Interface(interface.into())).map(|name| name.to_string())
+    }
+
     fn device(interface: &str) -> Option<String> {
-        let link = LinkRef::Interface(interface.into());
-        Resolver::of(NETWORK).device(&link).map(|name| name.to_string())
+        device_by(&resolver(), interface)
+    }
+
+    #[test]
+    fn netifd_knows_better_than_the_file_while_an_interface_is_up() {
+        let mut resolver = resolver();
+        resolver.learn([("lan", "br-lan.1"), ("wan", "pppoe-wan"), ("dyn", "wwan0")].map(owned).into_iter());
+        assert_eq!(device_by(&resolver, "lan").as_deref(), Some("br-lan.1"));
+        assert_eq!(device_by(&resolver, "dyn").as_deref(), Some("wwan0"));
+        assert_eq!(device_by(&resolver, "wan6").as_deref(), Some("pppoe-wan"), "an alias of one that is up");
+        assert_eq!(device_by(&resolver, "wg0").as_deref(), Some("wg0"), "by the file");
+
+        resolver.learn(core::iter::empty());
+        assert_eq!(device_by(&resolver, "lan").as_deref(), Some("br-lan"), "down: by the file again");
+    }
+
+    fn owned((name, device): (&str, &str)) -> (String, String) {
+        (name.to_owned(), device.to_owned())
     }
 
     #[test]
@@ -147,13 +188,15 @@ config device
     #[test]
     fn device_is_taken_as_it_is() {
         let link = LinkRef::Device("lan".into());
-        assert_eq!(Resolver::of(NETWORK).device(&link).unwrap().to_string(), "lan");
+        assert_eq!(resolver().device(&link).unwrap().to_string(), "lan");
     }
 
     #[test]
     fn missing_network_configuration_is_fine() {
         let dir = tempfile::tempdir().unwrap();
-        let resolver = Resolver::beside(&dir.path().join("gwha"));
+        let mut resolver = Resolver::default();
+        resolver.read_beside(&dir.path().join("gwha"));
+        assert!(!resolver.is_openwrt());
         assert_eq!(resolver.device(&LinkRef::Interface("lan".into())).unwrap().to_string(), "lan");
     }
 }

@@ -20,6 +20,7 @@ use crate::status::{Happening, Status};
 
 use super::act::Fact;
 use super::bounded::plain;
+use super::bus::Bus;
 use super::clock::{self, Timer};
 use super::config_file::{self, ConfigFile};
 use super::conflicts::{Conflicts, Seen};
@@ -45,6 +46,8 @@ pub struct Options {
     pub config: PathBuf,
     /// Directory of the control socket and of what is remembered.
     pub run_dir: PathBuf,
+    /// Where ubusd may listen; nowhere: the daemon stays away from the bus.
+    pub ubus: Vec<PathBuf>,
 }
 
 /// Why the daemon could not start, or go on.
@@ -92,6 +95,7 @@ pub struct Daemon {
     pub(super) limiter: Limiter,
     pub(super) peering: Peering,
     pub(super) asked: Asked,
+    pub(super) bus: Bus,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -168,6 +172,7 @@ impl Daemon {
             limiter: Limiter::default(),
             peering: Peering::new(started),
             asked: Asked::default(),
+            bus: Bus::new(&options.ubus, started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -199,6 +204,7 @@ impl Daemon {
         self.expire(backlog, now);
         self.memory.flush();
         self.write_lines();
+        self.bus.flush(&mut self.poller);
         Ok(())
     }
 
@@ -240,6 +246,7 @@ impl Daemon {
             }
             Source::PeerListener(slot) => self.peering.mesh.accept(slot, &mut self.poller, now),
             Source::Peer(slot) => self.serve_peer(slot, now),
+            Source::Bus => self.serve_bus(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -311,6 +318,7 @@ impl Daemon {
             self.server.next_deadline(),
             self.peering.next_deadline(),
             self.asked.next_deadline(),
+            self.bus.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -339,6 +347,9 @@ impl Daemon {
         if is_due(self.asked.next_deadline()) {
             self.expire_asked(now);
         }
+        if is_due(self.bus.next_deadline()) {
+            self.serve_bus(now);
+        }
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {
@@ -362,6 +373,7 @@ impl Daemon {
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,
+            bus: self.bus.trouble(self.system.is_openwrt(), now),
             started: self.started,
             now,
         }

@@ -50,10 +50,15 @@ impl System {
         })
     }
 
-    /// How interfaces are found from now on; to be followed by [`System::find_devices`] or
+    /// How interfaces are found. What is changed there is to be followed by [`System::find_devices`] or
     /// [`System::configure`].
-    pub fn set_resolver(&mut self, resolver: Resolver) {
-        self.resolver = resolver;
+    pub fn resolver(&mut self) -> &mut Resolver {
+        &mut self.resolver
+    }
+
+    /// Whether netifd should be there.
+    pub fn is_openwrt(&self) -> bool {
+        self.resolver.is_openwrt()
     }
 
     /// Takes a configuration, and what the role of each group asks for.

@@ -109,6 +109,30 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// The text, if it is text, and UTF-8.
+    pub fn text(self) -> Option<&'a str> {
+        if let Content::String(bytes) = self { core::str::from_utf8(bytes).ok() } else { None }
+    }
+
+    /// The boolean, if it is one.
+    pub const fn flag(self) -> Option<bool> {
+        if let Content::Bool(value) = self { Some(value) } else { None }
+    }
+
+    /// What is inside of a table or an array; nothing, if it is neither.
+    pub fn inside(self) -> Fields<'a> {
+        match self {
+            Content::Array(payload) | Content::Table(payload) => Fields::new(payload),
+            Content::Null
+            | Content::String(_)
+            | Content::Int64(_)
+            | Content::Int32(_)
+            | Content::Int16(_)
+            | Content::Bool(_)
+            | Content::Double(_) => Fields::new(&[]),
+        }
+    }
+
     /// What libubox' `blob_check_type` accepts; `None` for a wrong size, an unterminated string, or a
     /// type that does not exist.
     fn parse(id: u8, value: &'a [u8]) -> Option<Content<'a>> {
@@ -138,6 +162,11 @@ impl<'a> Fields<'a> {
     /// Walks over the inside of a table, an array, a DATA or a SIGNATURE attribute.
     pub fn new(payload: &'a [u8]) -> Fields<'a> {
         Fields(Attrs::new(payload))
+    }
+
+    /// The first sound member of this name.
+    pub fn named(self, name: &str) -> Option<Content<'a>> {
+        self.flatten().find(|field| field.name == name.as_bytes()).map(|field| field.content)
     }
 }
 

@@ -10,8 +10,8 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, co
 
 use super::session::{Event, Session, Violation};
 
-/// Where ubusd listens on OpenWrt.
-pub const SOCKET: &str = "/var/run/ubus/ubus.sock";
+/// Where ubusd listens on OpenWrt: since 21.02, and before.
+pub const SOCKETS: [&str; 2] = ["/var/run/ubus/ubus.sock", "/var/run/ubus.sock"];
 
 /// A session and the socket that carries it.
 ///
@@ -20,7 +20,8 @@ pub const SOCKET: &str = "/var/run/ubus/ubus.sock";
 /// passed, call [`Connection::drive`]; after use of [`Connection::session`], [`Connection::flush`].
 #[derive(Debug)]
 pub struct Connection {
-    path: PathBuf,
+    /// The places where ubusd may listen; the first that answers is taken.
+    paths: Vec<PathBuf>,
     session: Session,
     stream: Option<OwnedFd>,
     generation: u32,
@@ -62,10 +63,10 @@ pub enum Interest {
 }
 
 impl Connection {
-    /// A connection to the ubusd that listens at `path`; the first [`Connection::drive`] opens it.
-    pub fn new(path: impl AsRef<Path>) -> Connection {
+    /// A connection to the ubusd that listens at one of `paths`; the first [`Connection::drive`] opens it.
+    pub fn new<P: Into<PathBuf>>(paths: impl IntoIterator<Item = P>) -> Connection {
         Connection {
-            path: path.as_ref().to_owned(),
+            paths: paths.into_iter().map(Into::into).collect(),
             session: Session::new(),
             stream: None,
             generation: 0,
@@ -137,7 +138,7 @@ impl Connection {
     }
 
     fn open(&mut self, now: u64) {
-        match dial(&self.path) {
+        match dial_any(&self.paths) {
             Ok(stream) => {
                 self.stream = Some(stream);
                 self.generation = self.generation.wrapping_add(1);
@@ -189,6 +190,19 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Opens the first that can be opened. That one is missing is of less interest than that it is dead.
+fn dial_any(paths: &[PathBuf]) -> Result<OwnedFd, Errno> {
+    let mut failure = Errno::ENOENT;
+    for path in paths {
+        match dial(path) {
+            Ok(stream) => return Ok(stream),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => failure = errno,
+        }
+    }
+    Err(failure)
 }
 
 /// Opens a socket without waiting: while ubusd is stopped and its queue of connections full, this fails.

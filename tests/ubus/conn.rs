@@ -40,7 +40,7 @@ fn methods_are_called_and_answered() {
         assert_eq!(call("switch", r#"{"to":1}"#), refused(Status::InvalidArgument));
         assert_eq!(call("switch", r#"{"to":"a","x":1}"#), refused(Status::InvalidArgument));
         assert_eq!(call("nonsense", "{}"), refused(Status::MethodNotFound));
-        assert_eq!(client.call(&mut [], "nobody", "x", &Data::EMPTY), refused(Status::NotFound));
+        assert_eq!(client.call(&mut [], "nobody", "x", &Data::EMPTY), Err(CallError::NoObject));
     });
 }
 
@@ -78,7 +78,7 @@ fn an_owner_that_dies_during_a_call_costs_the_deadline_and_no_more() {
 
         assert!(client.now() >= deadline);
         let gone = client.call(&mut [], "gwha", "status", &Data::EMPTY);
-        assert_eq!(gone, Err(CallError::Status(Status::NotFound)));
+        assert_eq!(gone, Err(CallError::NoObject));
     });
 }
 
@@ -226,7 +226,7 @@ fn a_path_that_is_taken_is_ours_once_it_is_free() {
         second.expect(Event::Refused(key, Status::InvalidArgument));
         drop(first);
         let mut witness = Program::connected(&bus.socket());
-        let gone = Err(CallError::Status(Status::NotFound));
+        let gone = Err(CallError::NoObject);
         while witness.call(&mut [], "gwha", "status", &Data::EMPTY) != gone {}
 
         second.skipped += Duration::from_secs(5);

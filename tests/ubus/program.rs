@@ -45,7 +45,7 @@ pub struct Program {
 impl Program {
     pub fn new(socket: &Path) -> Program {
         Program {
-            connection: Connection::new(socket),
+            connection: Connection::new([socket]),
             events: Vec::new(),
             waiting: Vec::new(),
             calls: 0,

@@ -130,6 +130,7 @@ impl Node {
             sockets: &Sockets::default(),
             conflicts: &Conflicts::default(),
             peering: &Peering::new(Instant::from_micros(4_000_000)),
+            bus: None,
             started: Instant::from_micros(4_000_000),
             now: self.now,
         }

@@ -24,6 +24,9 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     for (health, warning) in super::peers::warnings(sources, views, status) {
         findings.add(health, warning.0, warning.1);
     }
+    if let Some(trouble) = &sources.bus {
+        findings.degraded("ubus", trouble.as_str());
+    }
     let untold = syslog::untold();
     if untold > 0 {
         findings.degraded("log_lost", format!("the log daemon does not take messages: {untold} lost so far"));

@@ -315,6 +315,20 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn members_are_found_without_decoding() {
+    let inner = Table::default().with("interface", "lan").with("up", true);
+    let data = Data::encode(&Table::default().with("n", 1).with("interface", vec![inner])).unwrap();
+
+    let list = data.fields().named("interface").unwrap();
+    let lan = list.inside().next().unwrap().unwrap().content;
+    assert_eq!(lan.inside().named("interface").and_then(Content::text), Some("lan"));
+    assert_eq!(lan.inside().named("up").and_then(Content::flag), Some(true));
+    assert_eq!(lan.inside().named("up").and_then(Content::text), None);
+    assert_eq!(lan.inside().named("down"), None);
+    assert_eq!(data.fields().named("n").unwrap().inside().count(), 0);
+}
+
 proptest! {
     #[test]
     fn any_table_round_trips(members in prop::collection::vec((text(), any_value()), 0..8)) {

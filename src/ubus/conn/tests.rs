@@ -19,7 +19,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         let directory = tempfile::tempdir().unwrap();
-        let connection = Connection::new(directory.path().join("ubus.sock"));
+        let connection = Connection::new([directory.path().join("ubus.sock")]);
         Bench { directory, connection, events: Vec::new(), now: 0 }
     }
 
@@ -131,7 +131,7 @@ fn connecting_never_blocks_on_a_stopped_ubusd() {
     let mut waiting = Vec::new();
     let start = Instant::now();
     let refused = loop {
-        let mut connection = Connection::new(&path);
+        let mut connection = Connection::new([&path]);
         connection.drive(0, &mut Vec::new());
         if connection.fd().is_none() {
             break connection;
@@ -196,4 +196,21 @@ fn bytes_that_came_before_the_end_are_heeded() {
     stream.write_all(&hello()).unwrap();
     drop(stream);
     assert_eq!(bench.drive(), [Event::Connected, Event::Disconnected]);
+}
+
+#[test]
+fn the_first_socket_that_answers_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let [missing, dead, good] = ["missing", "dead", "good"].map(|name| directory.path().join(name));
+    drop(UnixListener::bind(&dead).unwrap());
+    let mut events = Vec::new();
+    let mut connection = Connection::new([&missing, &dead, &good]);
+    connection.drive(0, &mut events);
+    assert_eq!(connection.down(), Some(Down::System(Errno::ECONNREFUSED)), "not that one is missing");
+
+    let listener = UnixListener::bind(&good).unwrap();
+    connection.drive(FIRST_DELAY_US, &mut events);
+
+    assert!(connection.fd().is_some());
+    listener.accept().unwrap();
 }

@@ -111,13 +111,16 @@ impl Session {
             Purpose::Locate { key, id } => self.located(now, key, outcome(status, id), events),
             Purpose::Follow { key, target } => self.followed(now, key, outcome(status, Some(target)), events),
             Purpose::Prepare { request, id, method, arguments } => {
-                let id = outcome(status, id).map_err(CallError::Status);
+                let id = outcome(status, id).map_err(no_object);
                 let invoked = id.and_then(|id| self.invoke(request, id, &method, &arguments, deadline));
                 if let Err(error) = invoked {
                     events.push(Event::Reply(request, Err(error)));
                 }
             }
             Purpose::Invoke { request, answers } => {
+                // What an owner answers names its object; what ubusd says of a missing one does not.
+                let result =
+                    if attributes.object.is_none() { result.map_err(|_| no_object(status)) } else { result };
                 events.push(Event::Reply(request, result.and_then(|()| answers.finish())));
             }
             Purpose::Lookup { request, found } => {
@@ -145,6 +148,11 @@ impl Session {
 /// What a request for an object's id has brought. Success without an id: the object is hidden from us.
 fn outcome(status: Status, id: Option<u32>) -> Result<u32, Status> {
     if status == Status::Ok { id.ok_or(Status::NotFound) } else { Err(status) }
+}
+
+/// What a status of ubusd itself means for a call.
+fn no_object(status: Status) -> CallError {
+    if status == Status::NotFound { CallError::NoObject } else { CallError::Status(status) }
 }
 
 /// Ends a request without an answer. An unanswered registration is ubusd's fault.

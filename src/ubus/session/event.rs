@@ -84,7 +84,9 @@ pub struct Found {
 /// Why a call or a lookup of ours has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
-    /// The other side's, or ubusd's, answer.
+    /// There is no such object, or none of its methods may be called.
+    NoObject,
+    /// The object's answer.
     Status(Status),
     /// No answer before the deadline. An owner that dies during a call never answers.
     Deadline,
@@ -99,6 +101,7 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            CallError::NoObject => "no such object on the bus",
             CallError::Status(status) => return status.fmt(f),
             CallError::Deadline => "no answer in time",
             CallError::Disconnected => "no connection to ubus",

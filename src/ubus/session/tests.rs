@@ -357,21 +357,30 @@ fn calls_fail_with_the_status_of_either_step() {
     let request = bench.session.call("nobody", "x", &Data::EMPTY, S).unwrap();
     let lookup = bench.one();
     bench.status(&lookup, Status::NotFound);
-    let error = |request, status| Event::Reply(request, Err(CallError::Status(status)));
-    assert_eq!(bench.events(), [error(request, Status::NotFound)]);
+    let error = |request, error| Event::Reply(request, Err(error));
+    assert_eq!(bench.events(), [error(request, CallError::NoObject)]);
 
     // Found, but hidden: ubusd sends no DATA for an object of which we may call nothing.
     let request = bench.session.call("hidden", "x", &Data::EMPTY, S).unwrap();
     let lookup = bench.one();
     bench.status(&lookup, Status::Ok);
-    assert_eq!(bench.events(), [error(request, Status::NotFound)]);
+    assert_eq!(bench.events(), [error(request, CallError::NoObject)]);
 
-    let request = bench.session.call("network", "x", &Data::EMPTY, S).unwrap();
-    let lookup = bench.one();
-    bench.give_id(&lookup, 555);
-    let invoke = bench.one();
-    bench.status(&invoke, Status::MethodNotFound);
-    assert_eq!(bench.events(), [error(request, Status::MethodNotFound)]);
+    // The object itself may say "not found" too: of what it was asked for.
+    for (owner, status, expected) in [
+        (true, Status::MethodNotFound, CallError::Status(Status::MethodNotFound)),
+        (true, Status::NotFound, CallError::Status(Status::NotFound)),
+        (false, Status::NotFound, CallError::NoObject),
+        (false, Status::PermissionDenied, CallError::Status(Status::PermissionDenied)),
+    ] {
+        let request = bench.session.call("network", "x", &Data::EMPTY, S).unwrap();
+        let lookup = bench.one();
+        bench.give_id(&lookup, 555);
+        let invoke = bench.one();
+        let end = Builder::new(Kind::Status, invoke.seq, 555).status(status);
+        bench.give(if owner { end.object(555) } else { end });
+        assert_eq!(bench.events(), [error(request, expected)]);
+    }
 }
 
 #[test]

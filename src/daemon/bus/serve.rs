@@ -1,0 +1,109 @@
+//! What comes from the bus, and what the daemon makes of it.
+
+use crate::engine::Instant;
+use crate::ubus::session::{Call, Event};
+use crate::ubus::{Data, Status};
+
+use super::super::methods::{Caller, Reply};
+use super::super::run::Daemon;
+use super::{Bus, CallError, CallId};
+
+impl Daemon {
+    /// Reads and sends what can be, and does what is due: of the calls that wait, one.
+    pub(in super::super) fn serve_bus(&mut self, now: Instant) {
+        self.bus.drive(now, &mut self.poller);
+        self.bus.sort_events(now);
+        if let Some(question) = self.bus.network.question(now) {
+            let id = self.bus.invoke(&question, now.after(super::PATIENCE));
+            self.bus.network.asked(id);
+        }
+        if let Some(call) = self.bus.next_call() {
+            self.called(&call, now);
+        }
+        // Those that are added meanwhile wait for the next turn.
+        for _ in 0..self.bus.ended.len() {
+            if let Some((id, result)) = self.bus.ended.pop_front() {
+                self.call_ended(id, &result, now);
+            }
+        }
+    }
+
+    fn called(&mut self, call: &Call, now: Instant) {
+        if let Reply::Now(answer) = self.call(Caller::Bus(call.id), call.method, &call.data, now) {
+            self.bus.answer(call.id, &answer);
+        }
+    }
+
+    /// A call of ours has ended. Whoever made it knows its id.
+    fn call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, now: Instant) {
+        if self.bus.network.is_asked(id) && self.bus.network.answered(result, now) {
+            self.interfaces_changed(now);
+        }
+    }
+
+    /// netifd has told something new of its interfaces: see [`Network::interfaces`](super::Network::interfaces).
+    fn interfaces_changed(&mut self, now: Instant) {
+        let devices = self
+            .bus
+            .network
+            .interfaces()
+            .iter()
+            .filter_map(|interface| Some((interface.name.clone(), interface.l3_device.clone()?)));
+        self.system.resolver().learn(devices);
+        self.find_devices(now);
+    }
+}
+
+impl Bus {
+    /// Takes note of what has come. Calls queue up; the session's limits are theirs too.
+    fn sort_events(&mut self, now: Instant) {
+        let Some(link) = &mut self.link else { return };
+        for event in link.events.drain(..) {
+            match event {
+                Event::Connected => {
+                    link.since = now;
+                    link.was_up = true;
+                }
+                Event::Disconnected => {
+                    link.since = now;
+                    link.refused = None;
+                    link.calls.clear();
+                }
+                Event::Registered(key) => {
+                    if key == link.object {
+                        link.refused = None;
+                    }
+                    self.network.registered(key, now);
+                }
+                Event::Refused(key, status) => {
+                    if key == link.object {
+                        refused(&mut link.refused, status);
+                    }
+                }
+                Event::Gone(key) => self.network.gone(key, now),
+                Event::Call(call) => link.calls.push_back(call),
+                Event::Reply(request, result) => {
+                    if let Some(at) = link.open.iter().position(|(open, _)| *open == request) {
+                        let (_, id) = link.open.swap_remove(at);
+                        let first = result.map(|tables| tables.into_iter().next().unwrap_or_default());
+                        self.ended.push_back((id, first));
+                    }
+                }
+                Event::Heard(key, _, _) | Event::Notified(key, _, _) => self.network.told(key, now),
+                // Notifications are sent whether somebody is there or not, and nobody looks anything up.
+                Event::Subscribers(..) | Event::Found(..) => {}
+            }
+        }
+    }
+
+    fn next_call(&mut self) -> Option<Call> {
+        self.link.as_mut()?.calls.pop_front()
+    }
+}
+
+fn refused(known: &mut Option<Status>, status: Status) {
+    if *known != Some(status) {
+        log::warn!("ubus does not publish the object gwha: {status}");
+    }
+    *known = Some(status);
+}
