@@ -13,6 +13,7 @@ pub mod peer;
 pub mod probe;
 pub mod reconcile;
 pub mod status;
+pub mod sync;
 pub mod syslog;
 pub mod ubus;
 pub mod uci;

@@ -157,6 +157,9 @@ impl Duties {
     fn run(&mut self, scene: Scene<'_>, now: Instant) {
         self.is_news = false;
         let Duties { planner, tools, hooks, wans, .. } = self;
+        if scene.leases.restart_wanted() {
+            planner.redo(|duty| duty.kind == Kind::Dhcp, now);
+        }
         wans.look(planner, &scene, now);
         hooks.run(&scene, &mut tools.children, now);
         let mut toolbox = Toolbox { tools, scene };
@@ -207,11 +210,12 @@ fn wanted(role: Role, kind: Kind, is_resuming: bool) -> Option<Side> {
 impl Daemon {
     /// Does what is due. At the end of a turn, when everything that somebody waits for is said.
     pub(super) fn run_duties(&mut self, now: Instant) {
-        if self.duties.next_deadline().is_none_or(|deadline| deadline > now) {
+        let is_due = self.duties.next_deadline().is_some_and(|deadline| deadline <= now);
+        if !is_due && !self.leases.restart_wanted() {
             return;
         }
-        let Daemon { duties, config, run_dir, system, bus, .. } = self;
-        duties.run(Scene { config, run_dir, system, bus }, now);
+        let Daemon { duties, config, run_dir, system, bus, leases, .. } = self;
+        duties.run(Scene { config, run_dir, system, bus, leases }, now);
         for announcement in self.duties.wans.take_due(now) {
             self.system.announce_addresses(announcement.device, &announcement.addresses);
         }
@@ -223,15 +227,15 @@ impl Daemon {
     /// Children have ended.
     pub(super) fn serve_duties(&mut self, now: Instant) {
         for ended in self.duties.tools.children.ready() {
-            let Daemon { duties, config, run_dir, system, bus, .. } = self;
-            duties.ended(&ended, Scene { config, run_dir, system, bus }, now);
+            let Daemon { duties, config, run_dir, system, bus, leases, .. } = self;
+            duties.ended(&ended, Scene { config, run_dir, system, bus, leases }, now);
         }
     }
 
     /// A call on the bus has ended; it may be one of a duty.
     pub(super) fn duty_call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, now: Instant) {
-        let Daemon { duties, config, run_dir, system, bus, .. } = self;
-        duties.call_ended(id, result, Scene { config, run_dir, system, bus }, now);
+        let Daemon { duties, config, run_dir, system, bus, leases, .. } = self;
+        duties.call_ended(id, result, Scene { config, run_dir, system, bus, leases }, now);
     }
 
     /// Leaves this router as a standby: after the last advert, when another router may be serving already.

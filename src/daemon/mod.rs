@@ -13,6 +13,7 @@ pub mod conflicts;
 mod duties;
 mod handover;
 pub mod history;
+pub mod leases;
 pub mod memory;
 pub mod methods;
 mod notify;

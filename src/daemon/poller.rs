@@ -31,6 +31,8 @@ pub enum Source {
     Bus,
     /// Children that carry out what follows from a role.
     Duties,
+    /// News from the DHCP server's lease file.
+    Leases,
     /// The timer.
     Timer,
 }
@@ -49,7 +51,8 @@ impl Source {
             Source::Peer(slot) => (8, slot),
             Source::Bus => (9, 0),
             Source::Duties => (10, 0),
-            Source::Timer => (11, 0),
+            Source::Leases => (11, 0),
+            Source::Timer => (12, 0),
         };
         kind << 16 | slot as u64
     }
@@ -68,6 +71,7 @@ impl Source {
             8 => Source::Peer(slot),
             9 => Source::Bus,
             10 => Source::Duties,
+            11 => Source::Leases,
             _ => Source::Timer,
         }
     }
@@ -200,6 +204,7 @@ mod tests {
         let mut poller = Poller::new().unwrap();
         let sources = [
             Source::Timer,
+            Source::Leases,
             Source::Client(3),
             Source::Peer(1),
             Source::PeerListener(5),

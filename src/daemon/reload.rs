@@ -72,6 +72,7 @@ impl Daemon {
         self.point_hands(now);
         self.peers_configured(now);
         self.duties.configure(&self.config, self.file.path(), |id| self.engine.role(id).0, now);
+        self.configure_leases(now);
     }
 
     /// Points sockets and probes at the devices that the links are now.

@@ -27,6 +27,7 @@ use super::conflicts::{Conflicts, Seen};
 use super::duties::Duties;
 use super::handover::Asked;
 use super::history::History;
+use super::leases::Leases;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
 use super::notify::{Limiter, Line};
@@ -98,6 +99,7 @@ pub struct Daemon {
     pub(super) asked: Asked,
     pub(super) bus: Bus,
     pub(super) duties: Duties,
+    pub(super) leases: Leases,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -178,6 +180,7 @@ impl Daemon {
             asked: Asked::default(),
             bus: Bus::new(&options.ubus, started),
             duties,
+            leases: Leases::open(run_dir.file("leases"), run_dir.boot(), started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -210,6 +213,7 @@ impl Daemon {
         self.expire(backlog, now);
         self.memory.flush();
         self.run_duties(now);
+        self.leases.flush();
         self.write_lines();
         self.bus.flush(&mut self.poller);
         Ok(())
@@ -255,6 +259,7 @@ impl Daemon {
             Source::Peer(slot) => self.serve_peer(slot, now),
             Source::Bus => self.serve_bus(now),
             Source::Duties => self.serve_duties(now),
+            Source::Leases => self.leases_found(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -328,6 +333,7 @@ impl Daemon {
             self.asked.next_deadline(),
             self.bus.next_deadline(),
             self.duties.next_deadline(),
+            self.leases.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -359,6 +365,7 @@ impl Daemon {
         if is_due(self.bus.next_deadline()) {
             self.serve_bus(now);
         }
+        self.expire_leases(now);
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {
@@ -386,6 +393,7 @@ impl Daemon {
             dhcp: self
                 .duties
                 .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
+            leases: &self.leases,
             started: self.started,
             now,
         }

@@ -244,6 +244,16 @@ impl Planner {
         }
     }
 
+    /// A thing that is as it should be has to be brought there once more.
+    pub fn redo(&mut self, is_about: impl Fn(&Duty) -> bool, now: Instant) {
+        let Planner { items, jitter, .. } = self;
+        let is_right = |item: &Item| item.wanted.is_some_and(|wanted| item.seen == Seen::As(wanted));
+        for item in items.iter_mut().filter(|item| is_about(&item.duty) && is_right(item)) {
+            item.seen = Seen::Neither;
+            item.retry.lost(now, jitter);
+        }
+    }
+
     /// Somebody has told that a thing may be another way now.
     pub fn look_again(&mut self, is_about: impl Fn(&Duty) -> bool, now: Instant) {
         for item in self.items.iter_mut().filter(|item| is_about(&item.duty)) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::model::{Config, Group, LinkRef, Routers};
 use crate::daemon::bus::{Bus, CallError, CallId, netifd};
+use crate::daemon::leases::Leases;
 use crate::daemon::run_dir::RunDir;
 use crate::daemon::system::System;
 use crate::duties::{Act, Answer, Duty, Hands, Job, Kind, Seen, Side, Started, Ticket};
@@ -31,6 +32,8 @@ pub struct Scene<'a> {
     pub system: &'a System,
     /// The way to netifd.
     pub bus: &'a mut Bus,
+    /// What is known of DHCP leases.
+    pub leases: &'a mut Leases,
 }
 
 impl Scene<'_> {
@@ -96,6 +99,14 @@ impl Toolbox<'_, '_> {
             let result = match &op {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
+                Op::PrepareLeases => {
+                    // The server starts all the same: authoritative, it gives its clients what they had. What went wrong
+                    // is shown with the leases.
+                    if let Err(error) = self.scene.leases.prepare_takeover(now) {
+                        log::debug!("DHCP starts without the other router's leases: {error}");
+                    }
+                    Ok(())
+                }
                 Op::Run(program) | Op::Try(program) => {
                     let is_run = matches!(op, Op::Run(_));
                     recipe.running = Some(if is_run { Running::Program } else { Running::Attempt });
@@ -293,6 +304,9 @@ impl Toolbox<'_, '_> {
             Side::Master | Side::Standby => Op::Write(file, text.clone()),
             Side::Gone => Op::Remove(file),
         }));
+        if side == Side::Master {
+            ops.push(Op::PrepareLeases);
+        }
         ops.push(Op::Run(self.service("dnsmasq", "start")?));
         if side != Side::Gone {
             ops.push(Op::Write(stamp, text));

@@ -24,6 +24,8 @@ pub enum Op {
     Write(PathBuf, String),
     /// A file that has to be gone.
     Remove(PathBuf),
+    /// What both routers know of leases goes to where the DHCP server, which does not run, finds it when it starts.
+    PrepareLeases,
 }
 
 /// What it all comes to when every step has succeeded.

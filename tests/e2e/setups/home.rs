@@ -24,7 +24,7 @@ fn router(lab: &Lab, host: Host, setup: &Setup) -> (Place, Gwha) {
     let text = configuration(setup, host);
     let (_, rest) = text.split_once("\n\n").expect("the first section ends");
     let rest = rest.replace("config group 'gateway'\n", &format!("config group 'gateway'\n{ROLE}"));
-    let gwha = Gwha::start_with(lab, host, &format!("{}\n{rest}", place.options()));
+    let gwha = Gwha::start_with(lab, host, &format!("{}\n{rest}{}", place.options(), place.sync()));
     (place, gwha)
 }
 

@@ -76,6 +76,19 @@ impl Place {
         )
     }
 
+    /// The section of the channel, which leases follow.
+    pub fn sync(&self) -> String {
+        let key = self.dir.join("key");
+        fs::write(&key, "7".repeat(64)).expect("the key can be written");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("it can be kept from others");
+        format!(
+            "\nconfig sync 'peer'\n\toption instance 'lan'\n\toption key_file '{}'\n\
+             \toption lease_file '{}/dhcp.leases'\n",
+            key.display(),
+            self.dir.display()
+        )
+    }
+
     /// Whether a service runs.
     pub fn is_running(&self, name: &str) -> bool {
         let status = Command::new(self.dir.join("service")).args([name, "running"]).status();
