@@ -87,7 +87,7 @@ fn power_loss_of_the_master_moves_leases_services_and_connections() {
         let after = lease(lab, Host::Client, Segment::Lan).expect("the new master gives leases");
         assert_eq!((after.server.as_str(), after.router.as_str()), ("192.168.100.3", "192.168.100.1"));
         assert_eq!(after.address, before.address);
-        assert!(resolves(Host::Client, Segment::Lan.vip()));
+        until("the new master answers DNS", LIMIT, || resolves(Host::Client, Segment::Lan.vip()));
         for stream in &streams {
             stream.assert_whole();
         }
@@ -117,7 +117,7 @@ fn any_one_cable_moves_everything_and_back() {
 fn a_standby_answers_dns_and_never_dhcp_not_even_a_dnsmasq_started_by_somebody_else() {
     scenario(|lab| {
         let ((_place_a, _a), (place_b, _b)) = pair(lab, &setup());
-        assert!(resolves(Host::Client, Host::B.address(Segment::Lan)), "the standby answers DNS");
+        until("the standby answers DNS", LIMIT, || resolves(Host::Client, Host::B.address(Segment::Lan)));
         // Somebody removes the file and starts dnsmasq again: only the guard is left.
         for file in std::fs::read_dir(place_b.dir.join("dnsmasq.d")).expect("it is there").flatten() {
             std::fs::remove_file(file.path()).expect("it can be removed");

@@ -5,6 +5,8 @@ mod place;
 mod streams;
 
 mod home;
+mod uplinks;
+mod wan;
 
 use std::time::Duration;
 

@@ -1,0 +1,208 @@
+//! S0, S2 and S3: one public address by DHCP, one hardware address on both routers, up on the master only.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::lab::gwha::{Gwha, configuration};
+use crate::lab::process::Daemon;
+use crate::lab::setup::{Preempt, Setup};
+use crate::lab::topology::{Host, OUTSIDE, Segment};
+use crate::lab::{Lab, scenario, until};
+
+use super::super::support::{LIMIT, ms, until_role};
+use super::SETTLED;
+use super::place::{Place, is_settled, lease};
+use super::streams::{Direction, Stream, resolves};
+
+/// The hardware address that the carrier knows.
+const MAC: &str = "02:00:00:00:ff:01";
+
+const ROLE: &str = "\toption dhcp_on_master '1'\n\toption conntrack '1'\n\tlist up_on_master 'pub'\n\
+                    \tlist run_on_master 'dhcp-client'\n\tlist reload_on_master 'firewall'\n\
+                    \toption standby_gateway '192.168.100.1'\n";
+
+/// What a firewall of OpenWrt does with a WAN: masquerade, and no answer but a reset.
+const FIREWALL: &str = "table inet fw {\n\
+    chain postrouting { type nat hook postrouting priority 100; oifname pub masquerade; }\n\
+    chain input { type filter hook input priority 0; iifname pub ct state established,related accept; \
+        iifname pub meta l4proto tcp reject with tcp reset; }\n\
+    chain forward { type filter hook forward priority 0; ct state established,related accept; \
+        iifname lan oifname pub accept; iifname pub meta l4proto tcp reject with tcp reset; }\n}\n";
+
+/// The carrier's DHCP server, with one address to give.
+struct Carrier {
+    leases: PathBuf,
+    _server: Daemon,
+}
+
+impl Carrier {
+    fn start(lab: &Lab) -> Carrier {
+        let leases = lab.dir.join("isp.leases");
+        let mut command = Host::Carrier.netns().command("dnsmasq");
+        command.args([
+            "-k",
+            "--port=0",
+            "--interface=wan",
+            "--bind-dynamic",
+            "--no-ping",
+            "--user=root",
+            "--pid-file=",
+        ]);
+        command.args([
+            "--conf-file=/dev/null",
+            "--dhcp-range=10.0.0.100,10.0.0.150,1h",
+            "--dhcp-authoritative",
+        ]);
+        command.arg(format!("--dhcp-leasefile={}", leases.display()));
+        let server = Daemon::start(command, &lab.dir.join("isp.log"));
+        Carrier { leases, _server: server }
+    }
+
+    /// The clients that it knows, and their addresses.
+    fn clients(&self) -> Vec<(String, String)> {
+        let text = fs::read_to_string(&self.leases).unwrap_or_default();
+        let line = |line: &str| {
+            let mut words = line.split(' ').skip(1).map(str::to_owned);
+            Some((words.next()?, words.next()?))
+        };
+        text.lines().filter_map(line).collect()
+    }
+}
+
+fn router(lab: &Lab, host: Host) -> (Place, Gwha) {
+    let place = Place::new(lab, host);
+    place.dnsmasq();
+    let dir = place.dir.display();
+    let script = "[ \"$1\" = bound ] || [ \"$1\" = renew ] || exit 0\n\
+                  ip address replace $ip/$mask dev $interface\nip route replace default via $router dev $interface\n";
+    fs::write(place.dir.join("bound"), format!("#!/bin/sh\n{script}")).expect("a script can be written");
+    place.run("chmod", &["+x", &format!("{dir}/bound")]);
+    place.service(
+        "dhcp-client",
+        &format!(
+            "busybox udhcpc -f -t 20 -T 1 -A 1 -i pub -x 0x3d:01020000aabb01 -x hostname:gw -s {dir}/bound"
+        ),
+    );
+    host.netns().ip_batch(&format!(
+        "address flush dev wan\nlink add pub link wan address {MAC} type macvlan mode private\n"
+    ));
+    let file = place.dir.join("fw.nft");
+    fs::write(&file, FIREWALL).expect("the firewall can be written");
+    assert!(place.run("nft", &["-f", &file.to_string_lossy()]).status.success());
+    let setup = Setup { preempt: Preempt::No, ..Setup::lan(100) };
+    let text = configuration(&setup, host);
+    let (_, rest) = text.split_once("\n\n").expect("the first section ends");
+    let text = format!("{}\n{rest}{ROLE}{}", place.options(), place.sync());
+    let gwha = Gwha::start_with(lab, host, &text);
+    (place, gwha)
+}
+
+fn pair(lab: &Lab) -> ((Place, Gwha), (Place, Gwha)) {
+    // Who knows the public address by the shared hardware address needs no routes into the LAN.
+    let a = router(lab, Host::A);
+    until_role(&a.1, "master");
+    let b = router(lab, Host::B);
+    until_role(&b.1, "backup");
+    for (_, node) in [&a, &b] {
+        until("everything follows the role", SETTLED, || is_settled(node));
+    }
+    until("the master has the public address", SETTLED, || public(&a.0).is_some());
+    (a, b)
+}
+
+/// The public address, while a router has it.
+fn public(place: &Place) -> Option<String> {
+    let output = place.run("ip", &["-4", "-o", "address", "show", "dev", "pub"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let word = text.split_whitespace().skip_while(|word| *word != "inet").nth(1)?;
+    Some(word.split('/').next()?.to_owned())
+}
+
+/// Frames from the shared hardware address on the way into one port of the switch, with their times.
+fn watch(lab: &Lab, host: Host) -> Daemon {
+    let log = lab.dir.join(format!("{host}.shared-mac"));
+    let mut command = std::process::Command::new("tcpdump");
+    let port = host.port(Segment::Wan);
+    command.args(["-tt", "-n", "-l", "-i", &port, "-Q", "in", "ether", "src", MAC]);
+    let watch = Daemon::start(command, &log);
+    until("the port is watched", LIMIT, || watch.output().contains("listening on"));
+    watch
+}
+
+fn times(watch: &Daemon) -> Vec<f64> {
+    watch.output().lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
+}
+
+#[test]
+fn power_loss_keeps_the_public_address_and_the_connections() {
+    scenario(|lab| {
+        let carrier = Carrier::start(lab);
+        let ((place_a, mut a), (place_b, b)) = pair(lab);
+        let address = public(&place_a);
+        assert!(place_a.is_up("pub") && !place_b.is_up("pub"));
+        let before = lease(lab, Host::Client, Segment::Lan).expect("the master gives leases");
+        let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
+
+        let event = Instant::now();
+        lab.silence(Host::A);
+        a.daemon.kill();
+        until_role(&b, "master");
+        for stream in &streams {
+            stream.until_flowing(SETTLED);
+            eprintln!("{:?} flows again {:?} after the power loss", stream.direction, event.elapsed());
+        }
+        until("everything follows the role", SETTLED, || is_settled(&b));
+        assert_eq!(public(&place_b), address, "the public address has changed");
+        assert_eq!(carrier.clients().len(), 1, "the carrier sees two clients: {:?}", carrier.clients());
+        assert_eq!(carrier.clients()[0].0, MAC);
+        until("DNS answers", LIMIT, || resolves(Host::Client, Segment::Lan.vip()));
+        let after = lease(lab, Host::Client, Segment::Lan).expect("the new master gives leases");
+        assert_eq!(after.address, before.address);
+        let calls = fs::read_to_string(place_b.dir.join("calls")).unwrap_or_default();
+        assert_eq!(calls.matches("firewall reload").count(), 1, "{calls}");
+        streams.iter().for_each(Stream::assert_whole);
+    });
+}
+
+#[test]
+fn a_switch_never_shows_the_shared_address_on_two_ports() {
+    scenario(|lab| {
+        let carrier = Carrier::start(lab);
+        let ((place_a, a), (place_b, b)) = pair(lab);
+        let address = public(&place_a);
+        let watches = [Host::A, Host::B].map(|host| watch(lab, host));
+        let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
+
+        let event = Instant::now();
+        assert!(a.cli(&["switch"]).status.success());
+        until_role(&b, "master");
+        for stream in &streams {
+            stream.until_flowing(SETTLED);
+            eprintln!("{:?} flows again {:?} after the switch", stream.direction, event.elapsed());
+        }
+        for node in [&a, &b] {
+            until("everything follows the role", SETTLED, || is_settled(node));
+        }
+        thread::sleep(Duration::from_secs(1));
+        let [of_a, of_b] = watches.each_ref().map(times);
+        let (last, first) = (of_a.last().copied(), of_b.first().copied());
+        assert!(of_a.len() > 10 && of_b.len() > 10, "nothing was seen: {} {}", of_a.len(), of_b.len());
+        assert!(last < first, "A still sent at {last:?}, B already at {first:?}");
+        assert!(!place_a.is_up("pub") && place_b.is_up("pub"));
+        assert_eq!((public(&place_b), carrier.clients().len()), (address, 1));
+        streams.iter().for_each(Stream::assert_whole);
+    });
+}
+
+#[test]
+fn the_standby_has_internet_through_the_master() {
+    scenario(|lab| {
+        let _carrier = Carrier::start(lab);
+        let ((_place_a, _a), (place_b, _b)) = pair(lab);
+        let outside = OUTSIDE.to_string();
+        let reached = || place_b.run("ping", &["-c", "1", "-W", "1", &outside]).status.success();
+        until("the standby reaches the world", ms(10_000), reached);
+    });
+}
