@@ -83,7 +83,7 @@ fn the_examples_of_the_readme_work_as_they_stand() {
 #[test]
 fn the_reference_of_options_is_what_the_schema_says() {
     let mut text = String::from(
-        "# Options of `/etc/config/gwha`\n\nMade from `src/config/schema.rs` by `UPDATE_EXPECT=1 cargo test --test config`.\nWhat is listed here is understood and checked; CHANGELOG.md says what acts on it already.\n",
+        "# Options of `/etc/config/gwha`\n\nMade from `src/config/schema.rs` by `UPDATE_EXPECT=1 cargo test --test config`.\nWhat follows from a role is told in [ACTIONS.md](ACTIONS.md).\n",
     );
     for section in SECTIONS {
         writeln!(text, "\n## config {}\n\n{}.\n", section.name, section.doc).unwrap();

@@ -5,6 +5,7 @@ mod place;
 mod streams;
 
 mod home;
+mod hooks;
 mod uplinks;
 mod wan;
 

@@ -1,0 +1,60 @@
+//! Hooks: told of every role, one at a time, and never in the way.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::lab::gwha::{Gwha, configuration};
+use crate::lab::setup::{Preempt, Setup};
+use crate::lab::topology::{Host, Segment};
+use crate::lab::{scenario, until};
+
+use super::super::support::{LIMIT, ms, until_role};
+
+#[test]
+fn a_script_is_told_of_the_role_and_its_end_is_shown() {
+    scenario(|lab| {
+        let told = lab.dir.join("told");
+        let script = format!("echo \"$GROUP $FROM $TO $ACTION $EPOCH\" >>{}; exit 3", told.display());
+        let text = format!("{}\toption script '{script}'\n", configuration(&Setup::lan(100), Host::A));
+        let a = Gwha::start_with(lab, Host::A, &text);
+        until_role(&a, "master");
+        until("the script was told", LIMIT, || {
+            fs::read_to_string(&told).is_ok_and(|text| text.contains("lan init master master 1\n"))
+        });
+        until("its failure is shown", LIMIT, || {
+            let actions = a.at("/actions");
+            let rows = actions.as_array().cloned().unwrap_or_default();
+            rows.iter().any(|row| row["kind"] == "hook" && row["error"] == "exit status 3")
+        });
+        let history = String::from_utf8_lossy(&a.cli(&["history"]).stdout).into_owned();
+        assert!(history.contains("exit status 3"), "{history}");
+    });
+}
+
+#[test]
+fn hooks_that_hang_keep_no_role_from_changing_and_the_newest_role_is_told() {
+    scenario(|lab| {
+        let told = lab.dir.join("told");
+        let script = format!("echo $TO >>{}; exec sleep 1000", told.display());
+        let setup = Setup { preempt: Preempt::No, ..Setup::lan(100) };
+        let [a, b] = [Host::A, Host::B].map(|host| {
+            let hook = if host == Host::A { format!("\toption script '{script}'\n") } else { String::new() };
+            Gwha::start_with(lab, host, &format!("{}{hook}", configuration(&setup, host)))
+        });
+        until_role(&a, "master");
+        until_role(&b, "backup");
+
+        let event = Instant::now();
+        for (from, to) in [(&a, &b), (&b, &a), (&a, &b), (&b, &a), (&a, &b)] {
+            assert!(from.cli(&["switch"]).status.success());
+            until_role(to, "master");
+            until("the address has moved", ms(1000), || lab.holders(Segment::Lan) == [to.host]);
+        }
+        assert!(event.elapsed() < ms(10_000), "hooks hold up roles: {:?}", event.elapsed());
+        until("the newest role is told", LIMIT, || {
+            fs::read_to_string(&told).is_ok_and(|text| text.lines().last() == Some("backup"))
+        });
+        let lines = fs::read_to_string(&told).unwrap_or_default();
+        assert!(lines.lines().count() <= 4, "old roles were told: {lines}");
+    });
+}
