@@ -8,6 +8,7 @@ mod daemon;
 #[path = "../namespace/mod.rs"]
 #[allow(unused_macros)]
 mod namespace;
+mod netifd;
 mod node;
 mod program;
 mod scene;

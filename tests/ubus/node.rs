@@ -18,7 +18,7 @@ use crate::namespace::{in_namespace, ip};
 use crate::program::{Program, table, ubus, until};
 
 /// A running gwha with a group of three instances, and no other router.
-struct Node {
+pub struct Node {
     child: Child,
     directory: TempDir,
     socket: PathBuf,
@@ -36,7 +36,7 @@ impl Node {
         node
     }
 
-    fn start_with(bus: &Daemon, configuration: &str, network: &str) -> Node {
+    pub fn start_with(bus: &Daemon, configuration: &str, network: &str) -> Node {
         for name in ["lan", "iot", "wan", "other"] {
             if if_nametoindex(name).is_err() {
                 ip(&format!("link add {name} type veth peer name {name}-x"));
@@ -69,7 +69,7 @@ impl Node {
     }
 
     /// The status over the control socket, which is there also without a bus.
-    fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         serde_json::from_slice(&self.cli(&["status", "--json"]).stdout).unwrap_or(Value::Null)
     }
 
@@ -100,7 +100,7 @@ fn gwha(directory: &Path) -> Command {
     command
 }
 
-fn configuration(link: &str) -> String {
+pub fn configuration(link: &str) -> String {
     let mut text = String::from("config gwha 'main'\n\toption enabled '1'\n");
     for (id, name, net) in [(1, "lan", "192.0.2"), (2, "iot", "198.51.100"), (3, "wan", "203.0.113")] {
         text += &format!(
