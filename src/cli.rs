@@ -13,6 +13,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::config;
 use crate::daemon::{self, config_file, run_dir};
 use crate::peer::key::{self, Key};
 use crate::syslog;
@@ -45,6 +46,7 @@ impl Invocation {
                 ended(daemon::run(daemon::Options { config, run_dir, ubus }))
             }
             Command::Check { file } => check(file.as_deref().unwrap_or(&self.config)),
+            Command::Import { file } => import(&file),
             Command::Status { form } => ask::status(&place, form),
             Command::History { form, limit } => ask::history(&place, form, limit),
             Command::Leases { form } => ask::leases(&place, form),
@@ -74,6 +76,34 @@ fn check(file: &Path) -> u8 {
     let (checked, _) = config_file::check(file);
     print(&show::checked(&checked));
     exit_codes::of_check(&checked)
+}
+
+/// The converted file goes to standard output, everything else to standard error.
+fn import(file: &Path) -> u8 {
+    let text = match daemon::read_bounded(file) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => {
+            complain(&format!("{}: {error}", file.display()));
+            return CRITICAL;
+        }
+    };
+    let imported = crate::import::convert(&text);
+    for note in &imported.notes {
+        complain(&format!("{}: {note}", file.display()));
+    }
+    if print(&imported.text) != HEALTHY {
+        return CRITICAL;
+    }
+    match config::load("the result", imported.text.as_bytes()) {
+        Ok(_) if imported.notes.is_empty() => HEALTHY,
+        Ok(_) => DEGRADED,
+        Err(rejected) => {
+            for error in &rejected.errors {
+                complain(&error.to_string());
+            }
+            CRITICAL
+        }
+    }
 }
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod duties;
 pub mod engine;
 pub mod exec;
+pub mod import;
 pub mod limits;
 pub mod netlink;
 pub mod peer;

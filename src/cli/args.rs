@@ -38,6 +38,11 @@ pub enum Command {
         /// For whom.
         form: Form,
     },
+    /// Convert a keepalived.conf.
+    Import {
+        /// Which one.
+        file: PathBuf,
+    },
     /// Check a file; `None`: the daemon's.
     Check {
         /// Which.
@@ -186,6 +191,10 @@ impl Raw {
                 stderr: if core::mem::take(&mut self.stderr) { Stderr::Always } else { Stderr::IfTerminal },
             },
             "status" => Command::Status { form },
+            "import" => match words.next() {
+                Some(file) => Command::Import { file: file.into() },
+                None => return Err(Error::Incomplete("import: which keepalived.conf?")),
+            },
             "check" => Command::Check { file: words.next().map(PathBuf::from) },
             "switch" => Command::Switch { to: self.to.take() },
             "maintenance" => match words.next().as_deref() {
@@ -250,6 +259,7 @@ mod tests {
             ("run --stderr", Command::Run { stderr: Stderr::Always }),
             ("status", Command::Status { form: Form::Text }),
             ("status --json", Command::Status { form: Form::Json }),
+            ("import /x", Command::Import { file: "/x".into() }),
             ("check", Command::Check { file: None }),
             ("check /tmp/x", Command::Check { file: Some("/tmp/x".into()) }),
             ("switch", Command::Switch { to: None }),

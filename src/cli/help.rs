@@ -11,6 +11,8 @@ Look
   history [--limit N]     role changes and other events, the youngest last
   leases                  DHCP leases shared with the other router
   check [FILE]            everything that is wrong with a configuration
+  import FILE             a keepalived.conf as a configuration for gwha; what
+                          could not be carried over on standard error
 
 Act
   switch [--to NODE]      move the role to the other router, or to NODE: an

@@ -31,5 +31,6 @@ pub mod sockets;
 pub mod storage;
 mod system;
 
+pub use bounded::read as read_bounded;
 pub use release::release;
 pub use run::{Error, Options, run};

@@ -1,0 +1,441 @@
+//! What keepalived's words mean to gwha.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::uci::quote;
+
+use super::parse::{Entry, parse};
+use super::{Imported, Note};
+
+/// Converts a `keepalived.conf`.
+pub fn convert(text: &str) -> Imported {
+    let mut notes = Vec::new();
+    let entries = parse(text, &mut notes);
+    let mut converter = Converter { entries: &entries, notes, tracks: BTreeMap::new(), version: "2" };
+    let text = converter.file();
+    let mut notes = converter.notes;
+    notes.sort_by_key(|note| note.line);
+    Imported { text, notes }
+}
+
+struct Converter<'a> {
+    entries: &'a [Entry],
+    notes: Vec<Note>,
+    /// The sections of tracks that are used, by name, with their weights.
+    tracks: BTreeMap<String, String>,
+    /// keepalived's, unless an instance says otherwise.
+    version: &'static str,
+}
+
+/// The options of a group, gathered from its instances and its own block.
+#[derive(Default)]
+struct Role {
+    priority: Option<u32>,
+    /// What a good test adds in keepalived, and the lack of a failed one is here.
+    bonus: u32,
+    no_preempt: bool,
+    preempt_delay: Option<String>,
+    tracks: Vec<String>,
+    /// Commands by the role that they are for; all roles for `notify`.
+    commands: Vec<(&'static str, String)>,
+}
+
+/// A section with its options, in UCI's format.
+struct Section(String);
+
+impl Section {
+    fn new(kind: &str, name: &str) -> Section {
+        Section(format!("\nconfig {kind} '{name}'\n"))
+    }
+
+    fn option(&mut self, name: &str, value: &str) {
+        self.line("option", name, value);
+    }
+
+    fn list(&mut self, name: &str, value: &str) {
+        self.line("list", name, value);
+    }
+
+    fn line(&mut self, keyword: &str, name: &str, value: &str) {
+        let _ = writeln!(self.0, "\t{keyword} {name} {}", quote(value));
+    }
+
+    fn role(&mut self, role: &Role) {
+        if let Some(priority) = role.priority {
+            self.option("priority", &priority.saturating_add(role.bonus).min(254).to_string());
+        }
+        match (role.no_preempt, &role.preempt_delay) {
+            (true, _) => self.option("preempt", "0"),
+            // keepalived takes back at once.
+            (false, delay) => self.option("preempt_delay", delay.as_deref().unwrap_or("0")),
+        }
+        for track in &role.tracks {
+            self.list("track", track);
+        }
+        if let Some(command) = role.command() {
+            self.option("script", &command);
+        }
+    }
+}
+
+impl Role {
+    fn command(&self) -> Option<String> {
+        if self.commands.is_empty() {
+            return None;
+        }
+        let mut cases = String::new();
+        let mut always = String::new();
+        for (role, command) in &self.commands {
+            match *role {
+                "" => {
+                    let _ = write!(always, "; {command} GROUP \"$GROUP\" \"$(echo $TO | tr a-z A-Z)\" 0");
+                }
+                role => {
+                    let _ = write!(cases, "{role}) {command};; ");
+                }
+            }
+        }
+        let case = if cases.is_empty() { ":".to_owned() } else { format!("case $TO in {cases}esac") };
+        Some(format!("{case}{always}").trim_start_matches(":; ").to_owned())
+    }
+}
+
+impl<'a> Converter<'a> {
+    fn note(&mut self, entry: &Entry, text: impl Into<String>) {
+        self.notes.push(Note { line: entry.line, text: text.into() });
+    }
+
+    fn file(&mut self) -> String {
+        let entries = self.entries;
+        for entry in entries {
+            match entry.key() {
+                "global_defs" => self.global(entry),
+                "vrrp_instance" | "vrrp_sync_group" | "vrrp_script" => {}
+                other => self.note(entry, format!("'{other}' is not carried over")),
+            }
+        }
+        let groups: Vec<(&Entry, Vec<String>)> = entries
+            .iter()
+            .filter(|entry| entry.key() == "vrrp_sync_group")
+            .map(|entry| (entry, members(entry)))
+            .collect();
+        let mut roles: Vec<Role> = groups.iter().map(|_| Role::default()).collect();
+        let mut text = String::from("config gwha 'main'\n\toption enabled '1'\n");
+        let instances = entries.iter().filter(|entry| entry.key() == "vrrp_instance");
+        for entry in instances {
+            let name = entry.value().unwrap_or_default();
+            let place = groups.iter().position(|(_, members)| members.iter().any(|member| member == name));
+            let role = place.and_then(|place| roles.get_mut(place));
+            text += &self.instance(entry, role);
+        }
+        for ((entry, members), mut role) in groups.into_iter().zip(roles) {
+            self.role(&entry.block, &mut role, "");
+            let mut section = Section::new("group", &name(entry.value().unwrap_or("group")));
+            for member in &members {
+                section.list("instance", &name(member));
+            }
+            section.role(&role);
+            text += &section.0;
+        }
+        text += &self.used_tracks();
+        text
+    }
+
+    fn global(&mut self, entry: &Entry) {
+        for option in &entry.block {
+            match (option.key(), option.value()) {
+                ("vrrp_version", Some("3")) => self.version = "3",
+                ("vrrp_version", _) | ("router_id" | "enable_script_security" | "script_user", _) => {}
+                (other, _) => self.note(option, format!("'{other}' has no counterpart")),
+            }
+        }
+    }
+
+    fn instance(&mut self, entry: &Entry, group: Option<&mut Role>) -> String {
+        let find = |key: &str| entry.block.iter().find(|option| option.key() == key);
+        let value = |key: &str| find(key).and_then(Entry::value);
+        let mut section = Section::new("instance", &name(entry.value().unwrap_or("instance")));
+        let interface = value("interface").unwrap_or_default();
+        section.option("device", interface);
+        section.option("vrid", value("virtual_router_id").unwrap_or_default());
+        let version = value("version").map_or(self.version, |given| if given == "3" { "3" } else { "2" });
+        if version == "2" {
+            section.option("version", "2");
+        }
+        section.option("advert_interval", &milliseconds(value("advert_int").unwrap_or("1")));
+        self.authentication(entry, version, &mut section);
+        self.addresses(entry, &mut section);
+        let peers = find("unicast_peer");
+        if let Some(source) = value("unicast_src_ip").or(value("mcast_src_ip")) {
+            section.option("source", source);
+        }
+        match peers {
+            None => section.option("mode", "multicast"),
+            Some(peers) => {
+                for peer in &peers.block {
+                    section.list("peer", peer.key());
+                }
+                if peers.block.iter().any(|peer| peer.key().contains(':')) {
+                    // keepalived's IPv6 unicast leaves with the system's hop limit.
+                    section.option("ttl_min", "64");
+                }
+            }
+        }
+        let mut own = Role::default();
+        match group {
+            Some(role) => {
+                self.role(&entry.block, role, interface);
+            }
+            None => {
+                self.role(&entry.block, &mut own, interface);
+                section.role(&own);
+            }
+        }
+        section.0
+    }
+
+    fn authentication(&mut self, entry: &Entry, version: &str, section: &mut Section) {
+        let Some(block) = entry.block.iter().find(|option| option.key() == "authentication") else { return };
+        let value = |key: &str| block.block.iter().find(|it| it.key() == key).and_then(Entry::value);
+        match (version, value("auth_type"), value("auth_pass")) {
+            ("2", Some("PASS"), Some(password)) => section.option("auth_pass", password),
+            ("2", ..) => self.note(block, "only auth_type PASS is carried over"),
+            _ => self.note(block, "version 3 has no authentication, and keepalived sends none either"),
+        }
+    }
+
+    fn addresses(&mut self, entry: &Entry, section: &mut Section) {
+        let interface = entry.block.iter().find(|it| it.key() == "interface").and_then(Entry::value);
+        for block in entry.block.iter().filter(|option| option.key().starts_with("virtual_ipaddress")) {
+            if block.key() == "virtual_ipaddress_excluded" && !block.block.is_empty() {
+                self.note(block, "'virtual_ipaddress_excluded' becomes part of the adverts' list");
+            }
+            for address in &block.block {
+                let mut vip = address.key().to_owned();
+                let mut words = address.words.iter().skip(1);
+                while let Some(word) = words.next() {
+                    match word.as_str() {
+                        "label" => {
+                            if let Some(label) = words.next() {
+                                vip += &format!(" label {label}");
+                            }
+                        }
+                        "dev" => {
+                            let device = words.next().map(String::as_str);
+                            if device != interface {
+                                let text = "an address goes on the instance's own device";
+                                self.note(address, format!("'dev {}': {text}", device.unwrap_or_default()));
+                            }
+                        }
+                        "brd" | "scope" => {
+                            words.next();
+                        }
+                        other => self.note(address, format!("'{other}' has no counterpart")),
+                    }
+                }
+                section.list("vip", &vip);
+            }
+        }
+    }
+
+    /// What stands in an instance or in a group and is the group's business.
+    fn role(&mut self, block: &[Entry], role: &mut Role, interface: &str) {
+        for option in block {
+            let value = option.value().unwrap_or_default();
+            match option.key() {
+                "priority" => self.priority(option, role),
+                "nopreempt" => role.no_preempt = true,
+                "preempt_delay" => role.preempt_delay = Some(value.to_owned()),
+                "track_script" => {
+                    for used in &option.block {
+                        self.script(used, role);
+                    }
+                }
+                "track_interface" => {
+                    for used in option.block.iter().filter(|used| used.key() != interface) {
+                        self.link(used, role);
+                    }
+                }
+                "notify_master" => role.commands.push(("master", option.rest())),
+                "notify_backup" => role.commands.push(("backup", option.rest())),
+                "notify_fault" => role.commands.push(("fault", option.rest())),
+                "notify" => role.commands.push(("", option.rest())),
+                "interface"
+                | "virtual_router_id"
+                | "version"
+                | "advert_int"
+                | "authentication"
+                | "state"
+                | "virtual_ipaddress"
+                | "virtual_ipaddress_excluded"
+                | "unicast_peer"
+                | "unicast_src_ip"
+                | "mcast_src_ip"
+                | "group"
+                | "preempt"
+                | "global_tracking"
+                | "debug" => {}
+                other if other.starts_with("garp_") => {
+                    self.note(option, format!("'{other}': see option announce and announce_refresh"));
+                }
+                other => self.note(option, format!("'{other}' has no counterpart")),
+            }
+        }
+    }
+
+    fn priority(&mut self, option: &Entry, role: &mut Role) {
+        let given = option.value().and_then(|value| value.parse().ok());
+        match (role.priority, given) {
+            (Some(known), Some(given)) if known != given => {
+                self.note(option, format!("a group has one priority: {known}, that of its first instance"));
+            }
+            (Some(_), _) => {}
+            (None, given) => role.priority = given,
+        }
+    }
+
+    /// A script that is used. One that only pings becomes a ping.
+    fn script(&mut self, used: &Entry, role: &mut Role) {
+        let entries = self.entries;
+        let is_it = |entry: &&Entry| entry.key() == "vrrp_script" && entry.value() == Some(used.key());
+        let Some(script) = entries.iter().find(is_it) else {
+            return self.note(used, format!("there is no vrrp_script '{}'", used.key()));
+        };
+        let find = |key: &str| script.block.iter().find(|option| option.key() == key);
+        let value = |key: &str| find(key).and_then(Entry::value);
+        let command = find("script").map(Entry::rest).unwrap_or_default();
+        let mut section = Section::new("track", &name(used.key()));
+        match pinged(&command) {
+            Some(target) => {
+                section.option("type", "ping");
+                section.list("target", &target);
+            }
+            None => {
+                section.option("type", "script");
+                section.option("command", &command);
+            }
+        }
+        let interval = value("interval").unwrap_or("1");
+        section.option("interval", interval);
+        section.option("timeout", value("timeout").unwrap_or(interval));
+        section.option("fall", value("fall").unwrap_or("1"));
+        section.option("rise", value("rise").unwrap_or("1"));
+        let weight = used.words.iter().skip_while(|word| *word != "weight").nth(1).map(String::as_str);
+        let weight = self.weight(used, weight.or(value("weight")), role);
+        section.option("weight", &weight);
+        self.use_track(used.key(), section, role);
+    }
+
+    fn link(&mut self, used: &Entry, role: &mut Role) {
+        let mut section = Section::new("track", &name(used.key()));
+        section.option("type", "link");
+        section.option("device", used.key());
+        let weight = used.words.iter().skip_while(|word| *word != "weight").nth(1).map(String::as_str);
+        let weight = self.weight(used, weight, role);
+        section.option("weight", &weight);
+        self.use_track(used.key(), section, role);
+    }
+
+    fn use_track(&mut self, track: &str, section: Section, role: &mut Role) {
+        let track = name(track);
+        self.tracks.entry(track.clone()).or_insert(section.0);
+        if !role.tracks.contains(&track) {
+            role.tracks.push(track);
+        }
+    }
+
+    /// keepalived adds a positive weight while the test is good; gwha only takes away.
+    fn weight(&mut self, used: &Entry, given: Option<&str>, role: &mut Role) -> String {
+        match given.unwrap_or("0").parse::<i32>() {
+            Ok(0) => "fault".to_owned(),
+            Ok(weight @ -253..=-1) => weight.to_string(),
+            Ok(weight @ 1..=253) => {
+                if !role.tracks.contains(&name(used.key())) {
+                    role.bonus = role.bonus.saturating_add(weight.unsigned_abs());
+                }
+                format!("-{weight}")
+            }
+            Ok(_) | Err(_) => {
+                self.note(used, "its weight can't be read: taken for a fault");
+                "fault".to_owned()
+            }
+        }
+    }
+
+    fn used_tracks(&mut self) -> String {
+        for entry in self.entries.iter().filter(|entry| entry.key() == "vrrp_script") {
+            if !self.tracks.contains_key(&name(entry.value().unwrap_or_default())) {
+                self.note(entry, "a script that nothing uses");
+            }
+        }
+        self.tracks.values().map(String::as_str).collect()
+    }
+}
+
+fn members(entry: &Entry) -> Vec<String> {
+    let groups = entry.block.iter().filter(|option| option.key() == "group");
+    groups.flat_map(|group| group.block.iter().flat_map(|line| line.words.iter().cloned())).collect()
+}
+
+/// A name that UCI takes for a section.
+fn name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
+}
+
+/// Seconds with a fraction as milliseconds.
+fn milliseconds(seconds: &str) -> String {
+    let value = seconds.parse::<f64>().unwrap_or(1.0) * 1000.0;
+    // Within the range of the option in any case; what is outside of it is refused there.
+    format!("{}", value.clamp(0.0, 1e6) as u32)
+}
+
+/// Whom a command pings, if that is all it does.
+fn pinged(command: &str) -> Option<String> {
+    let mut words = command.split_whitespace();
+    let program = words.next()?;
+    if !matches!(program, "ping" | "/bin/ping" | "/usr/bin/ping" | "ping6" | "/bin/ping6") {
+        return None;
+    }
+    let mut target = None;
+    while let Some(word) = words.next() {
+        match word {
+            "-c" | "-W" | "-w" | "-i" | "-s" => {
+                words.next()?;
+            }
+            "-q" | "-n" | "-4" | "-6" | ">/dev/null" | "2>&1" | "&>/dev/null" => {}
+            other if other.starts_with("-c") || other.starts_with("-W") => {}
+            other => {
+                target = Some(other.parse::<IpAddr>().ok()?.to_string());
+            }
+        }
+    }
+    target
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_that_only_pings_becomes_a_ping() {
+        assert_eq!(pinged("/bin/ping -c 1 -W 2 10.0.0.1").as_deref(), Some("10.0.0.1"));
+        assert_eq!(pinged("ping -q -c1 2001:db8::1 >/dev/null").as_deref(), Some("2001:db8::1"));
+        for other in
+            ["ping -c 1 example.org", "ping -I wan 10.0.0.1", "/etc/check.sh 10.0.0.1", "ping -c", ""]
+        {
+            assert_eq!(pinged(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn good_test_that_adds_becomes_a_failed_one_that_takes() {
+        let text = convert(
+            "vrrp_script chk {\n script /x\n weight 20\n}\nvrrp_instance V {\n interface e\n priority 80\n \
+             track_script {\n  chk\n }\n}\n",
+        )
+        .text;
+        assert!(text.contains("option priority '100'\n") && text.contains("option weight '-20'\n"), "{text}");
+    }
+}
