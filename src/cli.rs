@@ -6,6 +6,7 @@ mod bus;
 pub mod exit_codes;
 mod help;
 mod show;
+mod system;
 mod text;
 
 use std::io::{self, Write as _};
@@ -18,7 +19,7 @@ use crate::daemon::{self, config_file, run_dir};
 use crate::peer::key::{self, Key};
 use crate::syslog;
 
-use args::{Command, Invocation};
+use args::{Command, Invocation, Scope};
 use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
 
 /// Does what the arguments say.
@@ -45,7 +46,7 @@ impl Invocation {
                 let (config, run_dir, ubus) = (self.config, self.run_dir, place.ubus);
                 ended(daemon::run(daemon::Options { config, run_dir, ubus }))
             }
-            Command::Check { file } => check(file.as_deref().unwrap_or(&self.config)),
+            Command::Check { scope, file } => check(file.as_deref().unwrap_or(&self.config), scope),
             Command::Import { file } => import(&file),
             Command::Status { form } => ask::status(&place, form),
             Command::History { form, limit } => ask::history(&place, form, limit),
@@ -72,10 +73,14 @@ fn ended(result: Result<(), daemon::Error>) -> u8 {
     }
 }
 
-fn check(file: &Path) -> u8 {
-    let (checked, _) = config_file::check(file);
+fn check(file: &Path, scope: Scope) -> u8 {
+    let (checked, loaded) = config_file::check(file);
     print(&show::checked(&checked));
-    exit_codes::of_check(&checked)
+    let code = exit_codes::of_check(&checked);
+    match (scope, loaded) {
+        (Scope::System, Some(loaded)) => code.max(system::check(file, &loaded.config)),
+        (Scope::System, None) | (Scope::File, _) => code,
+    }
 }
 
 /// The converted file goes to standard output, everything else to standard error.

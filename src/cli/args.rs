@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// Check a file; `None`: the daemon's.
     Check {
+        /// Whether OpenWrt's own settings are looked at too.
+        scope: Scope,
         /// Which.
         file: Option<PathBuf>,
     },
@@ -96,6 +98,15 @@ pub enum Form {
     Json,
 }
 
+/// What `check` looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Our own file.
+    File,
+    /// OpenWrt's network and DHCP too, and what has to be installed.
+    System,
+}
+
 /// What makes no sense.
 #[derive(Debug)]
 pub enum Error {
@@ -138,6 +149,7 @@ struct Raw {
     ubus: Option<PathBuf>,
     json: bool,
     stderr: bool,
+    system: bool,
     to: Option<String>,
     limit: Option<u32>,
 }
@@ -158,6 +170,7 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
             Arg::Long("ubus") => raw.ubus = Some(parser.value()?.into()),
             Arg::Long("json") => raw.json = true,
             Arg::Long("stderr") => raw.stderr = true,
+            Arg::Long("system") => raw.system = true,
             Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
             Arg::Long("limit") => raw.limit = Some(parser.value()?.parse()?),
             Arg::Value(word) => raw.words.push(word.string()?),
@@ -195,7 +208,10 @@ impl Raw {
                 Some(file) => Command::Import { file: file.into() },
                 None => return Err(Error::Incomplete("import: which keepalived.conf?")),
             },
-            "check" => Command::Check { file: words.next().map(PathBuf::from) },
+            "check" => Command::Check {
+                scope: if core::mem::take(&mut self.system) { Scope::System } else { Scope::File },
+                file: words.next().map(PathBuf::from),
+            },
             "switch" => Command::Switch { to: self.to.take() },
             "maintenance" => match words.next().as_deref() {
                 Some("on") => Command::Maintenance { on: true },
@@ -223,6 +239,7 @@ impl Raw {
             matches!(command, Command::Status { .. } | Command::History { .. } | Command::Leases { .. });
         let left = [
             (self.stderr, "--stderr"),
+            (self.system, "--system"),
             (self.to.is_some(), "--to"),
             (self.limit.is_some(), "--limit"),
             (form == Form::Json && !shows, "--json"),
@@ -260,8 +277,9 @@ mod tests {
             ("status", Command::Status { form: Form::Text }),
             ("status --json", Command::Status { form: Form::Json }),
             ("import /x", Command::Import { file: "/x".into() }),
-            ("check", Command::Check { file: None }),
-            ("check /tmp/x", Command::Check { file: Some("/tmp/x".into()) }),
+            ("check", Command::Check { scope: Scope::File, file: None }),
+            ("check --system", Command::Check { scope: Scope::System, file: None }),
+            ("check /tmp/x", Command::Check { scope: Scope::File, file: Some("/tmp/x".into()) }),
             ("switch", Command::Switch { to: None }),
             ("switch --to 192.0.2.1", Command::Switch { to: Some("192.0.2.1".into()) }),
             ("switch --to=peer", Command::Switch { to: Some("peer".into()) }),
@@ -323,6 +341,7 @@ mod tests {
             "status --to peer",
             "run --limit 3",
             "reload --stderr",
+            "reload --system",
             "history --limit many",
             "status --colour",
             "switch --to",

@@ -10,7 +10,9 @@ Look
   status [--json]         what is going on, and why
   history [--limit N]     role changes and other events, the youngest last
   leases                  DHCP leases shared with the other router
-  check [FILE]            everything that is wrong with a configuration
+  check [FILE]            everything that is wrong with a configuration; with
+                          --system also what in OpenWrt's own settings would
+                          spoil a takeover, and the commands that mend it
   import FILE             a keepalived.conf as a configuration for gwha; what
                           could not be carried over on standard error
 

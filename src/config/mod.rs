@@ -29,6 +29,7 @@ mod role;
 pub mod schema;
 mod suggest;
 mod sync;
+mod system_check;
 mod track;
 mod unique;
 
@@ -37,6 +38,7 @@ pub use diff::{Diff, Fate, Identity, diff, identity};
 pub use finding::{At, Finding, Rejected, Spot};
 pub use load::{Loaded, load};
 pub use problem::Problem;
+pub use system_check::{Hazard, SystemFiles, hazards};
 
 #[cfg(test)]
 mod tests;
