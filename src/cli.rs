@@ -56,7 +56,7 @@ impl Invocation {
             Command::Sync => ask::sync(&place),
             Command::Keygen { file } => keygen(&file),
             Command::Reload => ask::reload(&place),
-            Command::Release => ended(daemon::release(&self.run_dir)),
+            Command::Release => ended(daemon::release(&self.run_dir, &self.config)),
         }
     }
 }

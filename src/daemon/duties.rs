@@ -14,6 +14,7 @@ mod wan;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::thread;
 
@@ -27,10 +28,14 @@ use crate::netlink::{Groups, Socket};
 use crate::reconcile::Row;
 use crate::ubus::Data;
 
-use super::bus::{CallError, CallId};
+use super::bus::{Bus, CallError, CallId};
 use super::clock;
+use super::config_file::ConfigFile;
+use super::leases::Leases;
 use super::poller::{Interest, Poller, Source};
 use super::run::Daemon;
+use super::run_dir::RunDir;
+use super::system::System;
 
 use conntrackd::Conntrackd;
 use dnsmasq::DhcpConfig;
@@ -154,6 +159,17 @@ impl Duties {
             .collect()
     }
 
+    /// What is not as it should be, in words.
+    fn unsettled(&self, now: Instant) -> Vec<String> {
+        let rows = self.planner.rows(now).into_iter().filter(|row| row.wanted != row.observed);
+        let words = |row: Row| {
+            let Row { kind, name, wanted, observed, error, .. } = row;
+            let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
+            format!("{kind} {name}: {observed}, not {wanted}{error}")
+        };
+        rows.map(words).collect()
+    }
+
     fn run(&mut self, scene: Scene<'_>, now: Instant) {
         self.is_news = false;
         let Duties { planner, tools, hooks, wans, .. } = self;
@@ -207,6 +223,39 @@ fn wanted(role: Role, kind: Kind, is_resuming: bool) -> Option<Side> {
     }
 }
 
+/// Gives everything back that follows from a role, as the configuration at `path` names it.
+pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Poller) -> io::Result<()> {
+    let mut file = ConfigFile::new(path.to_owned());
+    file.read();
+    // It may be switched off already.
+    let Some(config) = file.common().map(|config| Config { enabled: true, ..config.clone() }) else {
+        return Ok(());
+    };
+    let now = clock::now();
+    let mut duties = Duties::new(now, poller)?;
+    let mut bus = Bus::new(&[], now);
+    let mut leases = Leases::open(run_dir.file("leases"), None, now);
+    duties.configure(&config, path, |_| Role::Backup, now);
+    duties.planner.want_all(Side::Gone, now);
+    let end = now.after(LEAVE_MAX);
+    loop {
+        let now = clock::now();
+        let scene = Scene { config: &config, run_dir, system, bus: &mut bus, leases: &mut leases };
+        duties.run(scene, now);
+        if duties.planner.is_settled() {
+            return Ok(());
+        }
+        if now >= end {
+            return Err(io::Error::other(duties.unsettled(now).join("; ")));
+        }
+        thread::sleep(LEAVE_LOOK);
+        for ended in duties.tools.children.ready() {
+            let scene = Scene { config: &config, run_dir, system, bus: &mut bus, leases: &mut leases };
+            duties.ended(&ended, scene, clock::now());
+        }
+    }
+}
+
 impl Daemon {
     /// Does what is due. At the end of a turn, when everything that somebody waits for is said.
     pub(super) fn run_duties(&mut self, now: Instant) {
@@ -256,9 +305,8 @@ impl Daemon {
                 return;
             }
             if now >= end {
-                let rows = self.duties.planner.rows(now);
-                for row in rows.iter().filter(|row| row.wanted != row.observed) {
-                    log::error!("{} {}: left {}, not {}", row.kind, row.name, row.observed, row.wanted);
+                for what in self.duties.unsettled(now) {
+                    log::error!("{what}");
                 }
                 return;
             }

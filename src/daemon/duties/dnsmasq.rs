@@ -10,11 +10,13 @@ use crate::daemon::bounded;
 use crate::duties::Side;
 use crate::uci::{self, Section, Tree};
 
-/// What `/etc/config/dhcp` has to say.
+/// What `/etc/config/dhcp` has to say, and `/etc/config/network` of what is up by itself.
 #[derive(Debug, Default)]
 pub struct DhcpConfig {
     /// The drop-in directories of all instances.
     pub directories: Vec<PathBuf>,
+    /// Interfaces that netifd leaves down (`option auto '0'`), of `/etc/config/network`.
+    manual: Vec<String>,
     /// For each network the options that are given to clients, as they are written (`3,192.168.1.1`).
     options: BTreeMap<String, Vec<String>>,
 }
@@ -22,10 +24,20 @@ pub struct DhcpConfig {
 impl DhcpConfig {
     /// Reads the file beside our own configuration. None is fine: this may be no OpenWrt.
     pub fn beside(config: &Path) -> DhcpConfig {
-        match bounded::read(&config.with_file_name("dhcp")) {
-            Ok(bytes) => DhcpConfig::of(&uci::parse(&bytes).unwrap_or_else(|broken| broken.tree)),
-            Err(_) => DhcpConfig::default(),
-        }
+        let tree = |name| {
+            let bytes = bounded::read(&config.with_file_name(name)).unwrap_or_default();
+            uci::parse(&bytes).unwrap_or_else(|broken| broken.tree)
+        };
+        let network = tree("network").sections;
+        let manual =
+            network.iter().filter(|it| it.kind == "interface" && text(it, "auto").as_deref() == Some("0"));
+        let manual = manual.filter_map(|section| section.name.clone()).collect();
+        DhcpConfig { manual, ..DhcpConfig::of(&tree("dhcp")) }
+    }
+
+    /// Whether netifd leaves an interface down.
+    pub fn is_manual(&self, interface: &str) -> bool {
+        self.manual.iter().any(|name| name == interface)
     }
 
     fn of(tree: &Tree) -> DhcpConfig {

@@ -385,11 +385,15 @@ impl Toolbox<'_, '_> {
     fn bring_interface(&mut self, name: &str, side: Side) -> Result<Way, String> {
         let known = self.netifd(name).map(|interface| interface.device.clone());
         let is_netifd = known.is_some();
-        if !is_netifd && self.scene.system.is_openwrt() {
+        if !is_netifd && side != Side::Gone && self.scene.system.is_openwrt() {
             return Err("netifd is not there, or does not know it".to_owned());
         }
         match (is_netifd, side) {
-            // What the configuration says without gwha is netifd's business, at its next start.
+            // As netifd would have it by itself. Its own command, since there may be no daemon to be on the bus.
+            (_, Side::Gone) if self.scene.system.is_openwrt() && !self.tools.dhcp.is_manual(name) => {
+                let call = Program::new(&["/bin/ubus", "call", &format!("network.interface.{name}"), "up"]);
+                Ok(Way::Steps(Recipe::to(side, vec![Op::Try(call)])))
+            }
             (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
             (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
             (true, Side::Standby) => {
@@ -432,7 +436,12 @@ impl Toolbox<'_, '_> {
         let verb = match side {
             Side::Master => "start",
             Side::Standby => "stop",
-            Side::Gone => return Ok(Way::Done(Seen::As(side))),
+            Side::Gone => {
+                // As it would be after a boot without gwha.
+                let restore =
+                    Program::shell("\"$0\" enabled && \"$0\" start", &[&format!("/etc/init.d/{name}")]);
+                return Ok(Way::Steps(Recipe::to(side, vec![Op::Try(restore)])));
+            }
         };
         Ok(Way::Steps(Recipe::to(side, vec![Op::Run(self.service(name, verb)?)])))
     }

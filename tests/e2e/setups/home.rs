@@ -145,5 +145,16 @@ fn a_stopped_daemon_leaves_a_standby() {
         assert_roles(&place_b, &place_a);
         let got = lease(lab, Host::Client, Segment::Lan).expect("B gives a lease");
         assert_eq!(got.server, "192.168.100.3");
+
+        // Without gwha it is a router like any other again.
+        let program = crate::lab::gwha::binary();
+        let [config, run_dir] = [&a.config, &a.run_dir].map(|path| path.to_string_lossy().into_owned());
+        let released =
+            place_a.run(&program.to_string_lossy(), &["release", "--config", &config, "--run-dir", &run_dir]);
+        assert!(released.status.success(), "{released:?}");
+        assert!(!place_a.has_table("gwha_dhcp_gateway") && !place_a.has_table("gwha_wan_gateway"));
+        assert!(std::fs::read_dir(place_a.dir.join("dnsmasq.d")).expect("it is there").next().is_none());
+        let routes = place_a.run("ip", &["route", "show", "proto", "103"]);
+        assert_eq!(String::from_utf8_lossy(&routes.stdout), "");
     });
 }
