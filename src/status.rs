@@ -7,7 +7,7 @@ mod answers;
 
 pub use answers::{Checked, Happening, History, Lease, LeaseList, Outcome};
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use serde::{Deserialize, Serialize};
 
@@ -222,7 +222,7 @@ pub struct Counters {
     /// Adverts accepted.
     pub received: u32,
     /// Packets refused, by reason.
-    pub rejected: BTreeMap<String, u32>,
+    pub rejected: Map<String, u32>,
 }
 
 /// A check.
