@@ -11,6 +11,7 @@ pub mod netlink;
 pub mod peer;
 pub mod probe;
 pub mod reconcile;
+mod record;
 pub mod status;
 pub mod syslog;
 pub mod ubus;

@@ -10,6 +10,7 @@ use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
 use crate::limits;
 use crate::peer::PeerId;
+use crate::record::decode;
 use crate::status::{self, LeaseList, Outcome};
 use crate::ubus::Data;
 
@@ -64,8 +65,7 @@ impl Waiting {
     }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct SwitchArguments {
     to: Option<String>,
 }
@@ -75,10 +75,14 @@ struct MaintenanceArguments {
     on: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct HistoryArguments {
     limit: Option<u32>,
+}
+
+decode! {
+    SwitchArguments: to;
+    HistoryArguments: limit;
 }
 
 impl Daemon {
