@@ -12,6 +12,7 @@ pub mod peer;
 pub mod probe;
 pub mod reconcile;
 pub mod sorted;
+mod record;
 pub mod status;
 pub mod syslog;
 pub mod ubus;

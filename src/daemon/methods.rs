@@ -10,6 +10,7 @@ use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
 use crate::limits;
 use crate::peer::PeerId;
+use crate::record::decode;
 use crate::status::{self, LeaseList, Outcome};
 use crate::ubus::blobmsg::Type;
 use crate::ubus::{Argument, Data, Method, Need, Object, session};
@@ -87,8 +88,7 @@ const fn argument(name: &'static str, kind: Type, need: Need) -> Argument {
     Argument { name, kind, need }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct SwitchArguments {
     to: Option<String>,
 }
@@ -98,10 +98,14 @@ struct MaintenanceArguments {
     on: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct HistoryArguments {
     limit: Option<u32>,
+}
+
+decode! {
+    SwitchArguments: to;
+    HistoryArguments: limit;
 }
 
 impl Daemon {
