@@ -93,6 +93,8 @@ struct Link {
     was_up: bool,
     /// Why ubusd does not publish our object.
     refused: Option<Status>,
+    /// The trouble that the log tells of.
+    logged: Option<String>,
 }
 
 impl Bus {
@@ -113,6 +115,7 @@ impl Bus {
                 since: now,
                 was_up: false,
                 refused: None,
+                logged: None,
             }
         });
         Bus { link, network, last_call: 0, ended: VecDeque::new() }
@@ -193,6 +196,18 @@ impl Bus {
         is_gone.then(|| "netifd does not answer: interfaces are taken from /etc/config/network".to_owned())
     }
 
+    /// Writes to the log that there is trouble, or no more; not that ubusd was restarted.
+    fn log_trouble(&mut self, is_openwrt: bool, now: Instant) {
+        let trouble = self.trouble(is_openwrt, now);
+        let Some(link) = &mut self.link else { return };
+        match &trouble {
+            Some(trouble) if link.logged.is_none() => log::warn!("{trouble}"),
+            None if link.logged.is_some() => log::info!("ubus: all is well again"),
+            Some(_) | None => {}
+        }
+        link.logged = trouble;
+    }
+
     fn drive(&mut self, now: Instant, poller: &mut Poller) {
         let Some(link) = &mut self.link else { return };
         link.connection.drive(now.as_micros(), &mut link.events);
@@ -243,3 +258,6 @@ const AT_ONCE: Instant = Instant::from_micros(0);
 
 /// How long another program may take to answer: netifd does within milliseconds, but scripts may hold it up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -50,12 +50,12 @@ pub fn noticed(config: &Config, notice: &Notice) -> Line {
     let instance = |id: &InstanceId| config.instances.get(id.index()).map_or("?", |found| &found.name);
     let group = |id: &GroupId| group_name(config, *id);
     let (level, event, message) = match notice {
-        Notice::PeerFound { instance: id, peer, priority } => {
-            let text = format!("instance {}: {peer} advertises priority {priority}", instance(id));
-            (Level::Info, "peer_found", text)
+        Notice::PeerFound { instance, peer, priority } => {
+            let cause = format!("advertises priority {priority}");
+            return peer_changed(config, (*instance, *peer), ("silent", "alive"), cause);
         }
-        Notice::PeerLost { instance: id, peer } => {
-            (Level::Warn, "peer_lost", format!("instance {}: {peer} fell silent", instance(id)))
+        Notice::PeerLost { instance, peer } => {
+            return peer_changed(config, (*instance, *peer), ("alive", "silent"), "fell silent".into());
         }
         Notice::Misconfigured { instance: id, peer, what } => {
             let text = format!("instance {}: {peer} has another {}", instance(id), what.name());
@@ -84,6 +84,29 @@ pub fn noticed(config: &Config, notice: &Notice) -> Line {
         }
     };
     Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
+}
+
+fn peer_changed(
+    config: &Config,
+    (id, peer): (InstanceId, IpAddr),
+    (from, to): (&str, &str),
+    cause: String,
+) -> Line {
+    let instance = config.instances.get(id.index());
+    let name = instance.map_or("?", |instance| &instance.name);
+    let (level, event) = if to == "alive" { (Level::Info, "peer_found") } else { (Level::Warn, "peer_lost") };
+    let happening = Happening {
+        event: event.into(),
+        message: format!("instance {name}: {peer} {cause}"),
+        group: instance.map(|instance| group_name(config, instance.group).to_owned()),
+        instance: Some(name.to_owned()),
+        peer: Some(peer.to_string()),
+        from: Some(from.into()),
+        to: Some(to.into()),
+        cause: Some(cause),
+        ..Happening::default()
+    };
+    Line { level, happening }
 }
 
 fn track_changed(config: &Config, id: TrackId, is_up: bool) -> (Level, &'static str, String) {
@@ -177,6 +200,26 @@ mod tests {
 
     fn at(seconds: u64) -> Instant {
         Instant::from_micros(seconds * 1_000_000)
+    }
+
+    #[test]
+    fn peer_that_comes_or_goes_is_told_as_a_change() {
+        let text = "config gwha 'main'\n option enabled '1'\nconfig instance 'lan'\n option device 'lan'\n \
+            option vrid '1'\n list router '192.0.2.1'\n list router '192.0.2.2'\n list vip '192.0.2.9'\n";
+        let config = crate::config::load("test", text.as_bytes()).unwrap_or_else(|no| panic!("{no}")).config;
+        let (instance, peer) = (InstanceId(0), IpAddr::from([192, 0, 2, 2]));
+
+        let lost = noticed(&config, &Notice::PeerLost { instance, peer }).happening;
+        let found = noticed(&config, &Notice::PeerFound { instance, peer, priority: 90 }).happening;
+
+        assert_eq!((lost.event.as_str(), lost.group.as_deref()), ("peer_lost", Some("lan")));
+        assert_eq!((lost.from.as_deref(), lost.to.as_deref()), (Some("alive"), Some("silent")));
+        assert_eq!(lost.message, "instance lan: 192.0.2.2 fell silent");
+        assert_eq!((found.event.as_str(), found.peer.as_deref()), ("peer_found", Some("192.0.2.2")));
+        assert_eq!(
+            (found.to.as_deref(), found.cause.as_deref()),
+            (Some("alive"), Some("advertises priority 90"))
+        );
     }
 
     #[test]

@@ -131,6 +131,12 @@ impl Poller {
         Ok(())
     }
 
+    /// How many descriptors are watched.
+    #[cfg(test)]
+    pub fn watched(&self) -> usize {
+        self.events.len().saturating_sub(1)
+    }
+
     /// A descriptor that was watched is closed already; the kernel then has forgotten it.
     pub fn closed(&mut self) {
         self.events.pop();

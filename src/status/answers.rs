@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::record::decode;
 
-/// Something that happened.
+/// Something that happened: in the history, and as an event on ubus at the end of the turn in which it did.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Happening {
     /// How long ago, in seconds.
@@ -17,13 +17,19 @@ pub struct Happening {
     pub event: String,
     /// One line for people.
     pub message: String,
-    /// The group whose role changed.
+    /// The group whose role changed, or which the instance is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Its role before.
+    /// Where another router was found or lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The address of that router.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// The role before; of another router `alive` or `silent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Its role from then on.
+    /// The same from then on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// Why, in words.
@@ -96,7 +102,7 @@ pub struct Lease {
 }
 
 decode! {
-    Happening: age, at_us, event, message, group, from, to, cause, cause_code, epoch;
+    Happening: age, at_us, event, message, group, instance, peer, from, to, cause, cause_code, epoch;
     History: events;
     Outcome: done, error, took_ms;
     Checked: valid, file, errors, warnings;

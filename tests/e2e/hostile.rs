@@ -152,7 +152,7 @@ fn at_a_pace(times: u64, mut act: impl FnMut()) {
 }
 
 /// A's adverts since `start` are neither missing nor more than there should be. One may be late on a busy machine.
-fn keeps_its_schedule(lab: &Lab, setup: &Setup, start: Instant) {
+pub fn keeps_its_schedule(lab: &Lab, setup: &Setup, start: Instant) {
     let interval = ms(u64::from(setup.interval_ms));
     let times: Vec<Instant> =
         lab.capture.adverts(Host::A, Segment::Lan, start).into_iter().map(|(at, _)| at).collect();

@@ -3,8 +3,16 @@
 //! Each scenario runs in a lab of its own and leaves nothing behind. Time limits are generous on purpose: they tell
 //! right from wrong on a busy machine. How fast things are is the benchmark's business.
 
+#[path = "../broker/mod.rs"]
+mod broker;
+#[path = "../ubus/daemon.rs"]
+#[allow(dead_code, reason = "the tests of the bus use all of it")]
+mod daemon;
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../ubus/program.rs"]
+#[allow(dead_code, reason = "the tests of the bus use all of it")]
+mod program;
 
 mod cli;
 mod group;
@@ -14,3 +22,4 @@ mod peer;
 mod recovery;
 mod selftest;
 mod support;
+mod ubus;

@@ -20,6 +20,8 @@ pub struct Gwha {
     pub daemon: Daemon,
     pub config: PathBuf,
     pub run_dir: PathBuf,
+    /// The socket of its bus, if it is on one.
+    ubus: Option<PathBuf>,
     dir: PathBuf,
 }
 
@@ -31,16 +33,25 @@ impl Gwha {
 
     /// Starts the daemon on `host` with the configuration given as text.
     pub fn start_with(lab: &Lab, host: Host, configuration: &str) -> Gwha {
+        Gwha::begin(lab, host, configuration, None)
+    }
+
+    /// Starts the daemon on `host`, on the bus with this socket.
+    pub fn start_on_bus(lab: &Lab, host: Host, setup: &Setup, socket: &Path) -> Gwha {
+        Gwha::begin(lab, host, &configuration(setup, host), Some(socket.to_owned()))
+    }
+
+    fn begin(lab: &Lab, host: Host, configuration: &str, ubus: Option<PathBuf>) -> Gwha {
         let config = lab.dir.join(format!("{host}.gwha.conf"));
         let run_dir = run_dir(host);
         write(&config, configuration);
-        let daemon = run(host, &config, &run_dir, &lab.dir);
-        Gwha { host, daemon, config, run_dir, dir: lab.dir.clone() }
+        let daemon = run(host, &config, &run_dir, ubus.as_deref(), &lab.dir);
+        Gwha { host, daemon, config, run_dir, ubus, dir: lab.dir.clone() }
     }
 
     /// Starts the daemon again after it has ended, with what its last run has left behind.
     pub fn restart(&mut self) {
-        self.daemon = run(self.host, &self.config, &self.run_dir, &self.dir);
+        self.daemon = run(self.host, &self.config, &self.run_dir, self.ubus.as_deref(), &self.dir);
     }
 
     /// Replaces the configuration file; the daemon is not told.
@@ -124,12 +135,15 @@ pub fn run_dir(host: Host) -> PathBuf {
     PathBuf::from(format!("/run/gwha-{host}"))
 }
 
-fn run(host: Host, config: &Path, run_dir: &Path, dir: &Path) -> Daemon {
+fn run(host: Host, config: &Path, run_dir: &Path, ubus: Option<&Path>, dir: &Path) -> Daemon {
     // Each gateway has a host name of its own, as two routers have.
     let mut command = host.netns().command("unshare");
     command.args(["--uts", "sh", "-c", r#"hostname "$0" && exec "$@""#, &format!("gw-{}", host.name())]);
     command.arg(binary()).arg("run").arg("--stderr");
     command.arg("--config").arg(config).arg("--run-dir").arg(run_dir);
+    if let Some(socket) = ubus {
+        command.arg("--ubus").arg(socket);
+    }
     Daemon::start(command, &dir.join(format!("{host}.gwha.log")))
 }
 

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use crate::daemon::{self, Daemon, installed};
 use crate::program::{Program, large, run_for, table, ubus, until, wait};
 
-fn at_each_bus(test: fn(&mut Daemon)) {
+pub fn at_each_bus(test: fn(&mut Daemon)) {
     for kind in daemon::kinds() {
         eprintln!("at {kind:?}:");
         test(&mut Daemon::start(kind));
@@ -91,7 +91,7 @@ fn lookups_show_what_is_published() {
         until(&mut [&mut client], |all| !all[0].events.is_empty());
         let Some(Event::Found(id, Ok(found))) = client.take().pop() else { panic!() };
         assert_eq!((id, found.len(), found[0].path.as_str()), (request, 1, "gwha"));
-        let signature = r#"{"status":{},"switch":{"to":3,"delay":5},"later":{},"echo":{"x":0}}"#;
+        let signature = r#"{"status":{},"switch":{"to":3,"delay":5},"later":{},"dump":{},"echo":{"x":0}}"#;
         assert_eq!(found[0].signature, table(signature));
     });
 }
@@ -362,6 +362,7 @@ fn the_real_ubus_command_lists_and_calls() {
                 "\t\"status\":{}",
                 "\t\"switch\":{\"to\":\"String\",\"delay\":\"Integer\"}",
                 "\t\"later\":{}",
+                "\t\"dump\":{}",
                 "\t\"echo\":{\"x\":\"(unknown)\"}",
             ]
         );
@@ -404,7 +405,7 @@ fn the_real_ubus_command_hears_events_and_notifications() {
         for (verb, expected) in
             [("listen", r#"{ "gwha": {"to":"master"} }"#), ("subscribe", r#"{ "role": {"to":"master"} }"#)]
         {
-            let mut child = Command::new("ubus")
+            let mut child = Command::new(daemon::program("ubus"))
                 .arg("-s")
                 .arg(bus.socket())
                 .args([verb, "gwha"])

@@ -1,5 +1,6 @@
 //! The message buses to test with.
 
+use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,10 +40,16 @@ pub fn kinds() -> Vec<Kind> {
     vec![Kind::Broker]
 }
 
-/// Whether a program is on the path.
-pub fn installed(program: &str) -> bool {
+/// The program to run for a name: what the variable of that name in capitals says, or what is on the path.
+pub fn program(name: &str) -> OsString {
+    std::env::var_os(name.to_uppercase()).unwrap_or_else(|| name.into())
+}
+
+/// Whether a program is there.
+pub fn installed(name: &str) -> bool {
+    let program = program(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    std::env::split_paths(&path).any(|directory| directory.join(&program).is_file())
 }
 
 impl Daemon {
@@ -101,7 +108,7 @@ impl Drop for Daemon {
 }
 
 fn spawn_ubusd(socket: &Path, acl: &Path) -> Child {
-    let mut command = Command::new("ubusd");
+    let mut command = Command::new(program("ubusd"));
     command.arg("-s").arg(socket).arg("-A").arg(acl);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

@@ -5,6 +5,10 @@
 mod broker;
 mod conn;
 mod daemon;
+#[path = "../namespace/mod.rs"]
+#[allow(unused_macros)]
+mod namespace;
+mod node;
 mod program;
 mod scene;
 mod wire;

@@ -22,6 +22,7 @@ pub const METHODS: &[Method] = &[
         ],
     },
     Method { name: "later", arguments: &[] },
+    Method { name: "dump", arguments: &[] },
     Method { name: "echo", arguments: &[Argument { name: "x", kind: Type::Null, need: Need::Optional }] },
 ];
 
@@ -31,6 +32,8 @@ pub struct Program {
     pub events: Vec<Event>,
     /// Calls of `later`, not answered.
     pub waiting: Vec<CallId>,
+    /// What `dump` answers.
+    pub dump: Data,
     /// How many calls have come.
     pub calls: u32,
     start: Instant,
@@ -48,6 +51,7 @@ impl Program {
             connection: Connection::new([socket]),
             events: Vec::new(),
             waiting: Vec::new(),
+            dump: Data::EMPTY,
             calls: 0,
             start: Instant::now(),
             skipped: Duration::ZERO,
@@ -119,6 +123,7 @@ impl Program {
         }
         let answer = match call.method {
             "status" => Ok(table(r#"{"role":"master","vrid":51,"uptime":12.5,"peers":[]}"#)),
+            "dump" => Ok(self.dump.clone()),
             "switch" => Err(Status::NotSupported),
             _ => Ok(call.data),
         };
@@ -200,7 +205,7 @@ pub struct Output {
 
 /// Runs the real `ubus` command, while the programs go on.
 pub fn ubus(socket: &Path, arguments: &[&str], programs: &mut [&mut Program]) -> Output {
-    let mut command = Command::new("ubus");
+    let mut command = Command::new(crate::daemon::program("ubus"));
     command.arg("-t").arg("5").arg("-s").arg(socket).args(arguments);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();

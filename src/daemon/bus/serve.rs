@@ -1,8 +1,8 @@
 //! What comes from the bus, and what the daemon makes of it.
 
 use crate::engine::Instant;
+use crate::ubus::Data;
 use crate::ubus::session::{Call, Event};
-use crate::ubus::{Data, Status};
 
 use super::super::methods::{Caller, Reply};
 use super::super::run::Daemon;
@@ -20,6 +20,7 @@ impl Daemon {
         if let Some(call) = self.bus.next_call() {
             self.called(&call, now);
         }
+        self.bus.log_trouble(self.system.is_openwrt(), now);
         // Those that are added meanwhile wait for the next turn.
         for _ in 0..self.bus.ended.len() {
             if let Some((id, result)) = self.bus.ended.pop_front() {
@@ -56,7 +57,7 @@ impl Daemon {
 
 impl Bus {
     /// Takes note of what has come. Calls queue up; the session's limits are theirs too.
-    fn sort_events(&mut self, now: Instant) {
+    pub(super) fn sort_events(&mut self, now: Instant) {
         let Some(link) = &mut self.link else { return };
         for event in link.events.drain(..) {
             match event {
@@ -77,7 +78,7 @@ impl Bus {
                 }
                 Event::Refused(key, status) => {
                     if key == link.object {
-                        refused(&mut link.refused, status);
+                        link.refused = Some(status);
                     }
                 }
                 Event::Gone(key) => self.network.gone(key, now),
@@ -96,14 +97,7 @@ impl Bus {
         }
     }
 
-    fn next_call(&mut self) -> Option<Call> {
+    pub(super) fn next_call(&mut self) -> Option<Call> {
         self.link.as_mut()?.calls.pop_front()
     }
-}
-
-fn refused(known: &mut Option<Status>, status: Status) {
-    if *known != Some(status) {
-        log::warn!("ubus does not publish the object gwha: {status}");
-    }
-    *known = Some(status);
 }
