@@ -14,6 +14,7 @@ pub mod reconcile;
 pub mod sorted;
 mod record;
 pub mod status;
+pub mod sync;
 pub mod syslog;
 pub mod ubus;
 pub mod uci;

@@ -100,3 +100,10 @@ pub const LOG_REPEAT_KEYS: usize = 256;
 
 /// Groups whose last advert is remembered over a restart: as many as there are VRIDs in both families.
 pub const REMEMBERED_GROUPS: usize = 512;
+
+/// Addresses of which something is known: leases, and releases that are remembered. dnsmasq itself is of no use with
+/// more than a few thousand.
+pub const LEASES: usize = 16_384;
+
+/// Own changes whose age is remembered until they are confirmed; with more the age of the youngest is not exact.
+pub const LEASE_MARKS: usize = 64;
