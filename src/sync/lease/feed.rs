@@ -109,9 +109,12 @@ impl Feed {
             self.contradictions = 0;
             self.acked = Have::default();
             self.rewind();
+        } else {
+            // It may have got from a third router what it lacked.
+            hello.have.iter().for_each(|(node, seq)| self.came(node, seq));
+            self.confirm(table.own());
         }
         self.other = Some(hello);
-        self.confirm(table.own());
         Understood::Yes
     }
 

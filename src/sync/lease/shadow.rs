@@ -47,9 +47,11 @@ enum Look {
 pub enum Read {
     /// Nobody wrote meanwhile.
     Clean,
+    /// Nor here, but it is another file than the one before.
+    Glimpse,
     /// And it was the same some time before, with nobody writing in between.
     Settled,
-    /// It is settled, and another file than the one before.
+    /// The same of another file than the one before.
     NewFile,
 }
 
@@ -76,8 +78,8 @@ pub struct Found {
     pub changes: Vec<Change>,
     /// Leases are missing for which this text is no proof: look again when it may be settled.
     pub doubts: usize,
-    /// Leases that are gone without having been released.
-    pub lost: usize,
+    /// Leases that are gone from the file without having been released: their end came, or somebody took the file away.
+    pub dropped: Vec<IpAddr>,
 }
 
 /// Up to so many leases may be released at once whatever the size of the network.
@@ -113,7 +115,7 @@ impl Shadow {
                 Line::Other(_) => {}
             }
         }
-        let is_settled = read != Read::Clean && is_whole;
+        let is_settled = matches!(read, Read::Settled | Read::NewFile) && is_whole;
         if is_settled {
             self.others = others;
         }
@@ -143,17 +145,19 @@ impl Shadow {
         let before = self.rows.len();
         let missing = || self.rows.iter().filter(|(_, seen)| seen.look == Look::Earlier);
         let is_over = |seen: &Seen| seen.end != 0 && file::life(seen.end, clock.soon()).is_none();
-        let is_proven = |seen: &Seen| is_settled || order.is_past(seen.place);
-        let running = missing().filter(|(_, seen)| !is_over(seen));
+        let is_proven = |seen: &Seen| is_settled || (read == Read::Clean && order.is_past(seen.place));
+        let proven = || missing().filter(|(_, seen)| is_proven(seen));
         let gone: Vec<IpAddr> =
-            running.filter(|(_, seen)| is_proven(seen)).map(|(address, _)| *address).collect();
+            proven().filter(|(_, seen)| !is_over(seen)).map(|(address, _)| *address).collect();
         let is_mass = gone.len() > RELEASES_MIN && gone.len() > before / 2;
         // So much is believed of a settled text only, and then it was no release.
         let is_believed = |seen: &Seen| is_proven(seen) && (is_settled || !is_mass);
 
         found.doubts = missing().filter(|(_, seen)| !is_believed(seen)).count();
+        let over = proven().filter(|(_, seen)| is_over(seen) && is_believed(seen));
+        found.dropped = over.map(|(address, _)| *address).collect();
         if is_settled && (is_mass || read == Read::NewFile) {
-            found.lost = gone.len();
+            found.dropped.extend(gone);
         } else if !is_mass {
             found.changes.extend(gone.into_iter().map(Change::Released));
         }

@@ -142,11 +142,11 @@ pub fn put_entry(address: IpAddr, entry: &Entry, now: Instant, out: &mut Vec<u8>
 /// The entries of a batch; those that can't be understood are left out, and so is everything behind a torn one.
 pub fn entries(body: &[u8], now: Instant) -> impl Iterator<Item = (IpAddr, Entry)> {
     let mut bytes = Bytes(body);
-    let mut cut = move || {
+    let cut = move || {
         let length = usize::from(bytes.u16()?);
         bytes.take(length)
     };
-    core::iter::from_fn(move || cut()).filter_map(move |entry| read_entry(entry, now))
+    core::iter::from_fn(cut).filter_map(move |entry| read_entry(entry, now))
 }
 
 fn read_entry(body: &[u8], now: Instant) -> Option<(IpAddr, Entry)> {
