@@ -68,10 +68,21 @@ pub struct Leases {
 enum Service {
     /// It does not, or not for us.
     Off,
+    /// It is to, from the end of this turn on.
+    Starting,
     /// It does.
     On,
     /// It should not any more, but may for a moment.
     Ending(Instant),
+}
+
+/// Who starts the DHCP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Starter {
+    /// What follows from the role (`dhcp_on_master`).
+    Gwha,
+    /// The user's own scripts, or nobody, for it always runs.
+    User,
 }
 
 /// What went wrong last, and since when.
@@ -169,7 +180,7 @@ impl Leases {
         let written = last_words.and_then(|()| watcher.desk().write(&self.table.leases(now)));
         watcher.nudge();
         self.service = match self.service {
-            Service::On | Service::Off => Service::On,
+            Service::On | Service::Off | Service::Starting => Service::On,
             ending @ Service::Ending(_) => ending,
         };
         match written {
@@ -232,15 +243,28 @@ impl Leases {
 
     /// The server of this router is, or is not, the one that lends addresses.
     fn serve(&mut self, is_serving: bool, now: Instant) {
-        let before = self.service;
-        self.service = match (before, is_serving) {
-            (_, true) => Service::On,
+        self.service = match (self.service, is_serving) {
+            (Service::Off, true) => Service::Starting,
+            (Service::Starting, false) => Service::Off,
+            (Service::Ending(_), true) => Service::On,
             (Service::On, false) => Service::Ending(now.after(ENDING)),
-            (Service::Off | Service::Ending(_), false) => before,
+            (same @ (Service::Off | Service::Ending(_)), false) => same,
+            (same @ (Service::Starting | Service::On), true) => same,
         };
-        if before == Service::Off && self.service == Service::On {
-            self.watch(Watch::Adopting);
+    }
+
+    /// From here on the file counts. Where nobody but the user's own scripts starts the server, this is the moment at which
+    /// it has to be there; but not under a server that runs already.
+    fn start_serving(&mut self, who: Starter, now: Instant) {
+        self.service = Service::On;
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        if who == Starter::User && !desk::is_open_elsewhere(path) {
+            match self.prepare_takeover(now) {
+                Ok(()) => return,
+                Err(error) => log::error!("leases for the DHCP server: {error}"),
+            }
         }
+        self.watch(Watch::Adopting);
     }
 
     fn watch(&self, watch: Watch) {
@@ -329,6 +353,7 @@ impl Leases {
         self.watcher.as_ref()?;
         let ending = match self.service {
             Service::Ending(at) => Some(at),
+            Service::Starting => Some(Instant::from_micros(0)),
             Service::Off | Service::On => None,
         };
         let flush = self.flushes.iter().map(|flush| flush.until).min();
@@ -366,12 +391,17 @@ impl Daemon {
 
     /// Does what is due.
     pub(super) fn expire_leases(&mut self, now: Instant) {
-        if let Service::Ending(at) = self.leases.service {
-            if at <= now {
+        match self.leases.service {
+            Service::Ending(at) if at <= now => {
                 self.leases.service = Service::Off;
                 self.leases.unserved.clear();
                 self.leases.watch(Watch::Off);
             }
+            Service::Starting => {
+                let is_ours = self.config.groups.iter().any(|group| group.actions.dhcp_on_master);
+                self.leases.start_serving(if is_ours { Starter::Gwha } else { Starter::User }, now);
+            }
+            Service::Off | Service::On | Service::Ending(_) => {}
         }
         if self.leases.routine_due <= now {
             self.leases.routine_due = now.after(ROUTINE_EVERY);

@@ -356,9 +356,7 @@ impl Daemon {
         if is_due(self.bus.next_deadline()) {
             self.serve_bus(now);
         }
-        if is_due(self.leases.next_deadline()) {
-            self.expire_leases(now);
-        }
+        self.expire_leases(now);
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -181,6 +182,24 @@ pub enum Steady {
 
 /// A server that is about to be stopped, or is stopped, does not write for long.
 const READS_MAX: usize = 3;
+
+/// Whether another process has the file open: a server that runs keeps it so. (The kernel lends a file to one process only
+/// while no other has it open.)
+#[allow(unsafe_code)]
+pub fn is_open_elsewhere(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    // SAFETY: plain system calls on a descriptor that is open. Whoever opens the file meanwhile makes the kernel send
+    // the signal, and SIGURG does nothing.
+    let lent = unsafe {
+        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK)
+    };
+    // Something else than EAGAIN: this file system can't tell.
+    lent < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
+}
+
+/// The same number on all of Linux.
+const F_SETSIG: libc::c_int = 10;
 
 /// Puts a new file in the place of one. A server that still runs goes on writing the old one, which nobody reads any more.
 fn replace(path: &Path, text: &str) -> io::Result<FileId> {

@@ -124,7 +124,7 @@ impl Daemon {
             }
             self.leases.keep(address, merged, now);
         }
-        if self.leases.service != Service::Off {
+        if matches!(self.leases.service, Service::On | Service::Ending(_)) {
             self.leases.compare(&foreign, now);
         }
         self.leases.feeds.entry(peer).or_default().counted(head.count);

@@ -182,6 +182,8 @@ impl Eyes {
             let dir = path.parent().unwrap_or(Path::new("/"));
             let moves = AddWatchFlags::IN_CREATE
                 | AddWatchFlags::IN_MOVED_TO
+                | AddWatchFlags::IN_MOVED_FROM
+                | AddWatchFlags::IN_DELETE
                 | AddWatchFlags::IN_DELETE_SELF
                 | AddWatchFlags::IN_ONLYDIR;
             match self.inotify.add_watch(dir, moves) {
@@ -245,6 +247,9 @@ impl Eyes {
         self.due = None;
         let before = self.waiting.take();
         let Some(path) = self.watched.as_ref().map(|watched| watched.path.clone()) else { return };
+        if lock(&self.shared.desk).watch == Watch::Off {
+            return;
+        }
         let read = desk::read(&path);
         let now = clock::now().max(now);
         if self.written() {

@@ -62,6 +62,19 @@ fn server_that_still_runs_writes_into_a_file_that_nobody_reads() {
 }
 
 #[test]
+fn file_of_a_server_that_runs_is_told_from_one_that_nobody_has_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("dhcp.leases");
+    assert!(!is_open_elsewhere(&path));
+    fs::write(&path, "").unwrap();
+    assert!(!is_open_elsewhere(&path));
+    let server = OpenOptions::new().append(true).open(&path).unwrap();
+    assert!(is_open_elsewhere(&path));
+    drop(server);
+    assert!(!is_open_elsewhere(&path));
+}
+
+#[test]
 fn link_that_waits_in_a_public_directory_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dhcp.leases");
