@@ -1,6 +1,6 @@
 //! `make bench-leases`: how soon a lease is on the standby, and what many leases cost the loop.
 //!
-//! A real pair in namespaces, adverts every 10 ms. Measured is from the moment at which the change is there (the DHCPACK on the
+//! A real pair in namespaces, adverts every 200 ms. Measured is from the moment at which the change is there (the DHCPACK on the
 //! wire, or the last byte of the file) to the moment at which it stands in the standby's own file in memory, which
 //! the standby writes in the turn in which it has heard of it. The table goes to the standard output and to
 //! `bench-leases.md` in cargo's target directory. `SECONDS=` says how long the steady load lasts.
@@ -9,6 +9,7 @@
 mod lab;
 
 mod arrivals;
+mod loop_work;
 mod writer;
 
 use std::fmt::Write as _;
@@ -33,6 +34,10 @@ fn main() {
     let mut out = String::from("| | |\n|---|---|\n");
     acknowledged(&lab, &mut out);
     written(&lab, &mut out);
+    for (work, least, usual) in loop_work::measure(10_000, &lab.dir) {
+        let _ =
+            writeln!(out, "| the loop with 10,000: {work} | at least {}, median {} |", ms(least), ms(usual));
+    }
     println!("{out}");
     let path = lab::target_dir().join("bench-leases.md");
     fs::write(&path, &out).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -45,7 +50,7 @@ struct Pair {
 }
 
 fn pair(lab: &Lab) -> Pair {
-    let setup = Setup { preempt: Preempt::No, ..Setup::lan(10) };
+    let setup = Setup { preempt: Preempt::No, ..Setup::lan(200) };
     let [a, b] = [Host::A, Host::B].map(|host| {
         let key = lab.dir.join(format!("{host}.key"));
         fs::write(&key, "7".repeat(64)).expect("the key is written");
@@ -59,6 +64,8 @@ fn pair(lab: &Lab) -> Pair {
         );
         let text = configuration(&setup, host).replace("'debug'", "'info'") + &sync;
         let node = Gwha::start_with(lab, host, &text);
+        // Others use this machine too, and are not what is measured.
+        let _ = std::process::Command::new("renice").args(["-n", "-20", "-p", &node.daemon.pid().to_string()]).output();
         if host == Host::A {
             until("A is master", LIMIT, || node.role() == "master");
         }
@@ -136,7 +143,7 @@ fn written(lab: &Lab, out: &mut String) {
     let many = longest(lab, start);
     let _ = writeln!(
         out,
-        "| longest time between two adverts of the master (10 ms): without leases | {} |",
+        "| longest time between two adverts of the master, 200 ms apart: without leases | {} |",
         ms(rest)
     );
     let _ = writeln!(out, "| ... with 2,000 and 100 changes a second | {} |", ms(churn));

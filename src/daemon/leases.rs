@@ -166,10 +166,8 @@ impl Leases {
     pub fn prepare_takeover(&mut self, now: Instant) -> Result<(), Error> {
         let Some(watcher) = &self.watcher else { return Err(Error::Off) };
         let path = self.path.clone().unwrap_or_default();
-        let mut items = watcher.take(usize::MAX);
         let mut desk = watcher.desk();
-        // Once more: the thread may have had the desk until now.
-        items.extend(watcher.take(usize::MAX));
+        let mut items = watcher.take_all();
         if desk.watch == Watch::Off {
             desk.begin(Watch::Adopting);
         }
