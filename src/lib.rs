@@ -14,6 +14,7 @@ pub mod reconcile;
 mod record;
 pub mod sorted;
 pub mod status;
+pub mod sync;
 pub mod syslog;
 pub mod ubus;
 pub mod uci;

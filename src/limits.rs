@@ -100,3 +100,22 @@ pub const LOG_REPEAT_KEYS: usize = 256;
 
 /// Groups whose last advert is remembered over a restart: as many as there are VRIDs in both families.
 pub const REMEMBERED_GROUPS: usize = 512;
+
+/// Addresses of which something is known: leases, and releases that are remembered. dnsmasq itself is of no use with
+/// more than a few thousand.
+pub const LEASES: usize = 16_384;
+
+/// Bytes of a lease file: as many lines as there can be addresses, each with a long name.
+pub const LEASE_FILE_BYTES: usize = 4 << 20;
+
+/// Bytes of what a restart of the daemon is left of leases: several times what they take.
+pub const LEASE_JOURNAL_BYTES: usize = 32 << 20;
+
+/// Things found in the lease file that are taken in in one turn of the loop.
+pub const LEASES_PER_TURN: usize = 128;
+
+/// Leases that are listed in one answer.
+pub const LEASES_LISTED: usize = 2048;
+
+/// Own changes whose age is remembered until they are confirmed; with more the age of the youngest is not exact.
+pub const LEASE_MARKS: usize = 64;

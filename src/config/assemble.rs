@@ -220,6 +220,7 @@ fn sync(selection: &Selection<'_>, links: &mut Links, findings: &mut Findings) -
         path,
         key_file: content.key_file.clone(),
         leases: content.leases,
+        lease_file: content.lease_file.clone(),
         files: content.files.clone(),
         reload: content.reload.clone(),
         keep: content.keep.clone(),

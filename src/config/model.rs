@@ -376,6 +376,8 @@ pub struct Sync {
     pub key_file: String,
     /// Whether DHCP leases are copied.
     pub leases: bool,
+    /// Where the DHCP server keeps them; `None`: as its own configuration says.
+    pub lease_file: Option<String>,
     /// Files and directories that follow.
     pub files: Vec<String>,
     /// Services reloaded after a file arrived, besides those known from its name.

@@ -141,8 +141,19 @@ static TRACK_OPTIONS: &[&dyn Described] = &[
     &TYPE, &INTERFACE, &DEVICE, &TARGET, &COMMAND, &NEED, &INTERVAL, &TIMEOUT, &FALL, &RISE, &WEIGHT, &ONLY,
 ];
 
-static SYNC_OPTIONS: &[&dyn Described] =
-    &[&INSTANCE, &INTERFACE, &DEVICE, &SYNC_ROUTER, &KEY_FILE, &LEASES, &FILE, &RELOAD, &KEEP, &ONLY];
+static SYNC_OPTIONS: &[&dyn Described] = &[
+    &INSTANCE,
+    &INTERFACE,
+    &DEVICE,
+    &SYNC_ROUTER,
+    &KEY_FILE,
+    &LEASES,
+    &LEASE_FILE,
+    &FILE,
+    &RELOAD,
+    &KEEP,
+    &ONLY,
+];
 
 /// What a `track` asks, as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,6 +296,8 @@ keys! {
     KEY_FILE: Word = One, "key_file", Word::PATH, Some("/etc/gwha/key");
     /// Whether DHCP leases follow
     LEASES: Switch = One, "leases", Switch, Some("1");
+    /// Where the DHCP server keeps its leases (as /etc/config/dhcp says if not given, else /tmp/dhcp.leases)
+    LEASE_FILE: Word = One, "lease_file", Word::PATH, None;
     /// Files and directories that follow the master's
     FILE: Word = Many(FILES_MAX), "file", Word::PATH, None;
     /// Services that are reloaded when a file has arrived, besides those known from its name

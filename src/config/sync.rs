@@ -8,7 +8,9 @@ use super::model::LinkRef;
 use super::problem::Problem;
 use super::reader::{Given, Reader};
 use super::role::values;
-use super::schema::{DEVICE, FILE, INSTANCE, INTERFACE, KEEP, KEY_FILE, LEASES, ONLY, RELOAD, SYNC_ROUTER};
+use super::schema::{
+    DEVICE, FILE, INSTANCE, INTERFACE, KEEP, KEY_FILE, LEASE_FILE, LEASES, ONLY, RELOAD, SYNC_ROUTER,
+};
 
 /// A sync section as far as it could be read.
 pub struct SyncDraft {
@@ -43,6 +45,8 @@ pub struct Content {
     pub key_file: String,
     /// Whether leases go.
     pub leases: bool,
+    /// Where the DHCP server keeps them.
+    pub lease_file: Option<String>,
     /// Files and directories that go.
     pub files: Vec<String>,
     /// Services reloaded after a file arrived.
@@ -97,6 +101,7 @@ fn dedicated_path(reader: &mut Reader<'_>) -> Option<PathDraft> {
 fn content(reader: &mut Reader<'_>) -> Option<Content> {
     let key_file = reader.one_or_default(&KEY_FILE);
     let leases = reader.one_or_default(&LEASES);
+    let lease_file = reader.one(&LEASE_FILE).map(|given| given.value);
     let files = reader.distinct(&FILE);
     let reload = values(reader.distinct(&RELOAD));
     let keep = values(reader.distinct(&KEEP));
@@ -104,5 +109,5 @@ fn content(reader: &mut Reader<'_>) -> Option<Content> {
     for file in files.iter().filter(|file| file.value == key_file) {
         reader.findings.error(file.at.clone(), Problem::KeyTravels);
     }
-    Some(Content { key_file, leases: leases?.value, files: values(files), reload, keep })
+    Some(Content { key_file, leases: leases?.value, lease_file, files: values(files), reload, keep })
 }

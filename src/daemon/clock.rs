@@ -28,6 +28,12 @@ pub fn wall_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Microseconds since 1970 by the wall clock. It may step by years; for files that other programs date with it.
+pub fn wall_micros() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The timer of the loop.
 #[derive(Debug)]
 pub struct Timer {

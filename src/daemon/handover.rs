@@ -11,6 +11,7 @@ use crate::limits;
 use crate::peer::PeerId;
 use crate::peer::message::{Message, Reply, Request, clean};
 
+use super::leases::After;
 use super::methods::{self, Caller};
 use super::run::Daemon;
 
@@ -43,6 +44,9 @@ enum Then {
 /// How long the other router may take to bring over what is not yet.
 const PREPARE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long this router may take for that: the answer has to be there in time.
+const FLUSH_PATIENCE: Duration = Duration::from_millis(800);
+
 /// How long it may take to become master: it does so at once or never.
 const TAKE_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -67,6 +71,7 @@ impl Daemon {
             SwitchTo::Other | SwitchTo::This => None,
         };
         let is_pair = self.is_pair();
+        self.push_leases(now);
         let asked = match addressed {
             // Between two the engine can do it alone; among several only that router itself can take the role.
             Some(peer) if !(is_pair && is_serving) => self.ask(peer, command, Then::Tell, now),
@@ -99,8 +104,15 @@ impl Daemon {
 
     /// The other router is about to give or take the role: what it must have has to be there.
     pub(super) fn prepare(&mut self, peer: PeerId, request: Request, now: Instant) {
-        let error = if request.take { self.cannot_take(now) } else { None };
-        let message = Message::Prepared(Reply { id: request.id, error });
+        match self.cannot_take(now).filter(|_| request.take) {
+            Some(error) => self.prepared(peer, request.id, Some(error), now),
+            None => self.flush_leases(After::Prepared(peer, request.id), FLUSH_PATIENCE, now),
+        }
+    }
+
+    /// Tells another router what came of its `Prepare`.
+    pub(super) fn prepared(&mut self, peer: PeerId, id: u32, error: Option<String>, now: Instant) {
+        let message = Message::Prepared(Reply { id, error });
         let _ = self.peering.mesh.send(peer, &message, &mut self.poller, now);
     }
 
@@ -122,7 +134,9 @@ impl Daemon {
     pub(super) fn answered(&mut self, peer: PeerId, reply: Reply, now: Instant) {
         let Some(ask) = self.asked.answered(peer, reply.id) else { return };
         match (ask.then, reply.error) {
-            (Then::Switch(command), None) => self.step(now, Event::Command { id: ask.command, command }),
+            (Then::Switch(command), None) => {
+                self.flush_leases(After::Step(ask.command, command), ask.until.since(now), now);
+            }
             (Then::Tell, None) => self.conclude(ask.command, &methods::done(now.since(ask.began)), now),
             (Then::Switch(_) | Then::Tell, Some(error)) => {
                 let why = format!("the other router can't take over: {}", clean(&error));

@@ -1,5 +1,6 @@
 //! The methods that operators and programs call: over the control socket, and over ubus.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -11,11 +12,12 @@ use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refus
 use crate::limits;
 use crate::peer::PeerId;
 use crate::record::decode;
-use crate::status::{self, LeaseList, Outcome};
+use crate::status::{self, Outcome};
 use crate::ubus::blobmsg::Type;
 use crate::ubus::{Argument, Data, Method, Need, Object, session};
 
 use super::config_file;
+use super::leases::After;
 use super::report::host_name;
 use super::run::Daemon;
 
@@ -114,8 +116,11 @@ impl Daemon {
         Reply::Now(match method {
             "status" => encode(&self.status(now)),
             "history" => self.history(arguments, now),
-            "leases" => encode(&LeaseList { error: Some(NO_SYNC.into()), ..LeaseList::default() }),
-            "sync" => encode(&refused(NO_SYNC)),
+            "leases" => encode(&self.leases.list(now)),
+            "sync" => match self.sync(caller, now) {
+                Ok(()) => return Reply::Later,
+                Err(answer) => answer,
+            },
             "check" => encode(&config_file::check(self.config_path()).0),
             "reload" => encode(&self.reload(now)),
             "switch" => match self.switch(caller, arguments, now) {
@@ -157,6 +162,19 @@ impl Daemon {
         Ok(())
     }
 
+    /// Brings over now what is not yet; `Err` is the answer if there is nobody to bring it to.
+    fn sync(&mut self, caller: Caller, now: Instant) -> Result<(), Answer> {
+        if self.leases.path().is_none() {
+            return Err(encode(&refused(NO_SYNC)));
+        }
+        if self.peering.mesh.connected().next().is_none() {
+            return Err(encode(&refused("the other router is not connected")));
+        }
+        let id = self.waiting().enter(caller).map_err(Err)?;
+        self.flush_leases(After::Told(id, now), SYNC_PATIENCE, now);
+        Ok(())
+    }
+
     fn maintain(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Failure> {
         let MaintenanceArguments { on } = decode(arguments)?;
         let wanted = if on { Maintenance::On } else { Maintenance::Off };
@@ -179,7 +197,7 @@ pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
 }
 
 /// The answer to a command that another router carried out.
-pub fn done(took: core::time::Duration) -> Answer {
+pub fn done(took: Duration) -> Answer {
     encode(&Outcome { done: true, error: None, took_ms: Some(took.as_secs_f64() * 1000.0) })
 }
 
@@ -229,6 +247,9 @@ fn decode<T: serde::de::DeserializeOwned>(arguments: &Data) -> Result<T, Failure
 }
 
 const NO_SYNC: &str = "sync is not configured";
+
+/// How long `sync` waits for the other router.
+const SYNC_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What `history` tells if it is not asked for a number.
 const HISTORY_DEFAULT: usize = 50;

@@ -12,6 +12,7 @@ pub mod config_file;
 pub mod conflicts;
 mod handover;
 pub mod history;
+pub mod leases;
 pub mod memory;
 pub mod methods;
 mod notify;

@@ -19,6 +19,7 @@ use crate::peer::{PeerId, about};
 use crate::status;
 
 use super::clock;
+use super::leases::is_lease;
 use super::report::host_name;
 use super::run::Daemon;
 
@@ -236,11 +237,13 @@ impl Daemon {
         let message = Message::Setup(self.peering.setup.clone());
         let _ = self.peering.mesh.send(peer, &message, &mut self.poller, now);
         self.peering.state_changed(now);
+        self.leases_up(peer, now);
     }
 
     fn peer_down(&mut self, peer: PeerId, end: &End, now: Instant) {
         self.peering.known.remove(&peer);
         self.peer_gone(peer, now);
+        self.leases_down(peer, now);
         let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
         let name = view.and_then(|view| view.hello).map(|hello| hello.node).unwrap_or_default();
         self.tell_peer("channel_down", format!("peer {name}: channel down: {end}"), now);
@@ -264,6 +267,7 @@ impl Daemon {
             Message::Prepare(request) => self.prepare(peer, request, now),
             Message::Take(request) => self.take(peer, request, now),
             Message::Prepared(reply) | Message::Taken(reply) => self.answered(peer, reply, now),
+            Message::Bulk(bulk) if is_lease(bulk.kind) => self.leases_said(peer, &bulk, now),
             // Belonging to what is not on, or to the session.
             Message::Bulk(_) | Message::Hello(_) | Message::Adopt | Message::Bye(_) | Message::Ping => {}
         }

@@ -29,6 +29,8 @@ pub enum Source {
     Peer(u16),
     /// The message bus.
     Bus,
+    /// News from the DHCP server's lease file.
+    Leases,
     /// The timer.
     Timer,
 }
@@ -46,7 +48,8 @@ impl Source {
             Source::PeerListener(slot) => (7, slot),
             Source::Peer(slot) => (8, slot),
             Source::Bus => (9, 0),
-            Source::Timer => (10, 0),
+            Source::Leases => (10, 0),
+            Source::Timer => (11, 0),
         };
         kind << 16 | slot as u64
     }
@@ -64,6 +67,7 @@ impl Source {
             7 => Source::PeerListener(slot),
             8 => Source::Peer(slot),
             9 => Source::Bus,
+            10 => Source::Leases,
             _ => Source::Timer,
         }
     }
@@ -202,6 +206,7 @@ mod tests {
         let mut poller = Poller::new().unwrap();
         let sources = [
             Source::Timer,
+            Source::Leases,
             Source::Client(3),
             Source::Peer(1),
             Source::PeerListener(5),

@@ -71,6 +71,7 @@ impl Daemon {
         });
         self.point_hands(now);
         self.peers_configured(now);
+        self.configure_leases(now);
     }
 
     /// Points sockets and probes at the devices that the links are now.

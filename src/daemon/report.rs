@@ -16,6 +16,7 @@ use crate::wire::types::{Family, Version};
 
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
+use super::leases::Leases;
 use super::peering::Peering;
 use super::sockets::Sockets;
 
@@ -37,6 +38,8 @@ pub struct Sources<'a> {
     pub peering: &'a Peering,
     /// What is wrong with the message bus.
     pub bus: Option<String>,
+    /// DHCP leases.
+    pub leases: &'a Leases,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.
@@ -64,6 +67,7 @@ impl Sources<'_> {
             instances: zip_ids(&config.instances, InstanceId).map(|(id, it)| self.instance(id, it)).collect(),
             tracks: zip_ids(&config.tracks, TrackId).map(|(id, it)| self.track(id, it)).collect(),
             actions: self.rows.iter().map(action).collect(),
+            leases: self.leases.status(self.now),
             ..Status::default()
         };
         peers::show(&self, &mut status);
@@ -241,7 +245,8 @@ fn millis(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
-fn seconds(duration: Duration) -> f64 {
+/// With three digits.
+pub fn seconds(duration: Duration) -> f64 {
     rounded(duration.as_secs_f64())
 }
 

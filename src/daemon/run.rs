@@ -26,6 +26,7 @@ use super::config_file::{self, ConfigFile};
 use super::conflicts::{Conflicts, Seen};
 use super::handover::Asked;
 use super::history::History;
+use super::leases::Leases;
 use super::memory::Memory;
 use super::methods::{Caller, Reply, Waiting};
 use super::notify::{Limiter, Line};
@@ -96,6 +97,7 @@ pub struct Daemon {
     pub(super) peering: Peering,
     pub(super) asked: Asked,
     pub(super) bus: Bus,
+    pub(super) leases: Leases,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -173,6 +175,7 @@ impl Daemon {
             peering: Peering::new(started),
             asked: Asked::default(),
             bus: Bus::new(&options.ubus, started),
+            leases: Leases::open(run_dir.file("leases"), run_dir.boot(), started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -203,6 +206,7 @@ impl Daemon {
         }
         self.expire(backlog, now);
         self.memory.flush();
+        self.leases.flush();
         self.write_lines();
         self.bus.flush(&mut self.poller);
         Ok(())
@@ -247,6 +251,7 @@ impl Daemon {
             Source::PeerListener(slot) => self.peering.mesh.accept(slot, &mut self.poller, now),
             Source::Peer(slot) => self.serve_peer(slot, now),
             Source::Bus => self.serve_bus(now),
+            Source::Leases => self.leases_found(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -319,6 +324,7 @@ impl Daemon {
             self.peering.next_deadline(),
             self.asked.next_deadline(),
             self.bus.next_deadline(),
+            self.leases.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -350,6 +356,7 @@ impl Daemon {
         if is_due(self.bus.next_deadline()) {
             self.serve_bus(now);
         }
+        self.expire_leases(now);
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {
@@ -374,6 +381,7 @@ impl Daemon {
             conflicts: &self.conflicts,
             peering: &self.peering,
             bus: self.bus.trouble(self.system.is_openwrt(), now),
+            leases: &self.leases,
             started: self.started,
             now,
         }

@@ -18,6 +18,7 @@ mod cli;
 mod group;
 mod hostile;
 mod interop;
+mod leases;
 mod peer;
 mod recovery;
 mod selftest;

@@ -24,6 +24,7 @@
 
 pub mod attack;
 pub mod capture;
+pub mod dhcp;
 pub mod fault;
 pub mod frame;
 pub mod gwha;

@@ -9,6 +9,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("keepalived", "keepalived"),
+    ("dnsmasq", "dnsmasq-base"),
+    ("busybox", "busybox"),
     ("unshare", "util-linux"),
     ("mount", "mount"),
     ("hostname", "hostname"),

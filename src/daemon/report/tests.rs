@@ -13,6 +13,7 @@ use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
 
 use super::super::config_file::ConfigFile;
 use super::super::conflicts::Conflicts;
+use super::super::leases::Leases;
 use super::super::sockets::Sockets;
 use super::Sources;
 use crate::daemon::peering::Peering;
@@ -129,6 +130,7 @@ impl Node {
             rows: self.rows.clone(),
             sockets: &Sockets::default(),
             conflicts: &Conflicts::default(),
+            leases: &Leases::open(self.file.path().with_file_name("leases"), None, self.now),
             peering: &Peering::new(Instant::from_micros(4_000_000)),
             bus: None,
             started: Instant::from_micros(4_000_000),

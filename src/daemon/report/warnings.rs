@@ -27,6 +27,9 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     if let Some(trouble) = &sources.bus {
         findings.degraded("ubus", trouble.as_str());
     }
+    for (code, message) in sources.leases.troubles(sources.now) {
+        findings.degraded(code, message);
+    }
     let untold = syslog::untold();
     if untold > 0 {
         findings.degraded("log_lost", format!("the log daemon does not take messages: {untold} lost so far"));

@@ -1,0 +1,217 @@
+//! From one table to the other: what the other router still lacks, what is on its way, what it has confirmed.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use crate::engine::Instant;
+use crate::limits;
+
+use super::Node;
+use super::table::{Have, Table};
+use super::wire::{self, Head, Hello};
+
+/// One direction of the exchange with one router. It outlives a connection: what was confirmed stays confirmed.
+#[derive(Debug, Default)]
+pub struct Feed {
+    /// What the other router said last, on this connection.
+    other: Option<Hello>,
+    /// Leases there, as said last.
+    count: Option<u32>,
+    /// What it has, with what is on its way.
+    sent: Have,
+    /// What it has for certain.
+    acked: Have,
+    flying: VecDeque<Flying>,
+    /// Number of the next batch.
+    number: u32,
+    /// When own changes were made that are not confirmed yet: up to which, and when the first of them.
+    marks: VecDeque<(u64, Instant)>,
+    /// In a row, hellos that contradict what should be equal.
+    contradictions: u32,
+}
+
+#[derive(Debug)]
+struct Flying {
+    number: u32,
+    /// Up to where, for the writers that are in it.
+    have: Vec<(Node, u64)>,
+}
+
+/// Whether two versions can talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Understood {
+    /// They can.
+    Yes,
+    /// They can't: the other speaks these versions.
+    No {
+        /// The oldest.
+        oldest: u8,
+        /// The newest.
+        newest: u8,
+    },
+}
+
+/// Batches that may be on their way at once: the next ones wait for an answer, so a standby with a slow processor is
+/// given no more than it can take.
+const WINDOW: usize = 4;
+
+/// Bytes of a batch, up to one entry more.
+const BATCH_BYTES: usize = 14 << 10;
+
+/// Tables of a healthy pair can differ while a lease ends on both. Not twice in a row.
+const CONTRADICTIONS_MAX: u32 = 2;
+
+impl Feed {
+    /// The channel is new: nothing that was on its way may be relied on.
+    pub fn begin(&mut self) {
+        self.other = None;
+        self.count = None;
+        self.rewind();
+    }
+
+    /// What was on its way did not go, or may not have arrived.
+    pub fn rewind(&mut self) {
+        self.flying.clear();
+        self.sent = self.acked.clone();
+    }
+
+    /// What to say of a table.
+    pub fn hello(table: &Table, now: Instant) -> Hello {
+        Hello {
+            version: wire::VERSION,
+            oldest: wire::OLDEST,
+            node: table.own(),
+            term: table.term(),
+            count: u32::try_from(table.count(now)).unwrap_or(u32::MAX),
+            digest: table.digest(),
+            have: table.have().clone(),
+        }
+    }
+
+    /// The other router says what it has.
+    pub fn heard(&mut self, hello: Hello, table: &Table) -> Understood {
+        if hello.version < wire::OLDEST || wire::VERSION < hello.oldest {
+            self.begin();
+            return Understood::No { oldest: hello.oldest, newest: hello.version };
+        }
+        self.count = Some(hello.count);
+        let is_first = self.other.is_none();
+        if is_first {
+            self.acked = hello.have.clone();
+            self.rewind();
+        }
+        let is_idle = self.flying.is_empty() && table.lacking(&self.sent).next().is_none();
+        let lacks_none = hello.have.iter().all(|(node, seq)| table.have().of(node) >= seq);
+        let contradicts = is_idle && lacks_none && hello.digest != table.digest();
+        self.contradictions = if contradicts { self.contradictions.saturating_add(1) } else { 0 };
+        if self.contradictions >= CONTRADICTIONS_MAX {
+            // The numbers are equal and the entries are not: begin anew.
+            self.contradictions = 0;
+            self.acked = Have::default();
+            self.rewind();
+        } else {
+            // It may have got from a third router what it lacked.
+            hello.have.iter().for_each(|(node, seq)| self.came(node, seq));
+            self.confirm(table.own());
+        }
+        self.other = Some(hello);
+        Understood::Yes
+    }
+
+    /// The next batch, if the other router lacks something and can take it.
+    pub fn next(&mut self, table: &Table, now: Instant) -> Option<Vec<u8>> {
+        self.other.as_ref()?;
+        if self.flying.len() >= WINDOW {
+            return None;
+        }
+        let head = Head { number: self.number, count: u32::try_from(table.count(now)).unwrap_or(u32::MAX) };
+        let mut body = Vec::new();
+        let mut have: Vec<(Node, u64)> = Vec::new();
+        for (address, entry) in table.lacking(&self.sent) {
+            if body.is_empty() {
+                body = head.encode();
+            }
+            wire::put_entry(address, entry, now, &mut body);
+            match have.last_mut().filter(|(node, _)| *node == entry.stamp.node) {
+                Some((_, seq)) => *seq = entry.stamp.seq,
+                None => have.push((entry.stamp.node, entry.stamp.seq)),
+            }
+            if body.len() >= BATCH_BYTES {
+                break;
+            }
+        }
+        if body.is_empty() {
+            return None;
+        }
+        have.iter().for_each(|(node, seq)| self.sent.add(*node, *seq));
+        self.flying.push_back(Flying { number: self.number, have });
+        self.number = self.number.wrapping_add(1);
+        Some(body)
+    }
+
+    /// The other router has taken in all batches up to this one. Whether that is everything it lacked.
+    pub fn acked(&mut self, head: Head, table: &Table) -> bool {
+        self.count = Some(head.count);
+        let Some(at) = self.flying.iter().position(|batch| batch.number == head.number) else { return false };
+        for batch in self.flying.drain(..=at) {
+            batch.have.iter().for_each(|(node, seq)| self.acked.add(*node, *seq));
+        }
+        self.confirm(table.own());
+        self.is_level(table)
+    }
+
+    /// The other router has sent this itself.
+    pub fn came(&mut self, node: Node, seq: u64) {
+        self.sent.add(node, seq);
+        self.acked.add(node, seq);
+    }
+
+    /// Leases there, with a batch of its.
+    pub fn counted(&mut self, count: u32) {
+        self.count = Some(count);
+    }
+
+    /// This router has just made changes.
+    pub fn changed(&mut self, table: &Table, now: Instant) {
+        if self.marks.len() < limits::LEASE_MARKS {
+            self.marks.push_back((table.head(), now));
+        } else if let Some((head, _)) = self.marks.back_mut() {
+            *head = table.head();
+        }
+    }
+
+    fn confirm(&mut self, own: Node) {
+        let acked = self.acked.of(own);
+        while self.marks.front().is_some_and(|(head, _)| *head <= acked) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Whether the other router has everything, and has said so.
+    pub fn is_level(&self, table: &Table) -> bool {
+        self.other.is_some() && self.flying.is_empty() && table.lacking(&self.acked).next().is_none()
+    }
+
+    /// Whether the other router has said what it has.
+    pub fn is_open(&self) -> bool {
+        self.other.is_some()
+    }
+
+    /// Own changes that are not confirmed.
+    pub fn pending(&self, table: &Table) -> usize {
+        table.own_since(self.acked.of(table.own()))
+    }
+
+    /// Age of the oldest of these.
+    pub fn lag(&self, now: Instant) -> Option<Duration> {
+        self.marks.front().map(|(_, at)| now.since(*at))
+    }
+
+    /// Leases there.
+    pub fn count(&self) -> Option<u32> {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,238 @@
+//! What this router knows of each address.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::engine::Instant;
+use crate::limits;
+
+use super::{Client, Life, Node, Stamp};
+
+/// What was said of an address last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// By whom, and in which order.
+    pub stamp: Stamp,
+    /// Who has the address; `None`: it was released, or declined.
+    pub client: Option<Client>,
+    /// How long that holds.
+    pub life: Life,
+}
+
+/// For each writer, up to which of its changes everything is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Have(BTreeMap<Node, u64>);
+
+impl Have {
+    /// Up to which change of a writer.
+    pub fn of(&self, node: Node) -> u64 {
+        self.0.get(&node).copied().unwrap_or(0)
+    }
+
+    /// Everything up to this change of a writer.
+    pub fn add(&mut self, node: Node, seq: u64) {
+        let known = self.0.entry(node).or_insert(0);
+        *known = seq.max(*known);
+    }
+
+    /// The writers, and up to where.
+    pub fn iter(&self) -> impl Iterator<Item = (Node, u64)> + '_ {
+        self.0.iter().map(|(node, seq)| (*node, *seq))
+    }
+}
+
+/// What this router knows of all addresses.
+#[derive(Debug)]
+pub struct Table {
+    own: Node,
+    /// This router's changes.
+    seq: u64,
+    /// The highest term seen, and whose it is.
+    top: (u32, Node),
+    entries: BTreeMap<IpAddr, Entry>,
+    /// The same entries in the order in which each writer made them.
+    order: BTreeMap<(Node, u64), IpAddr>,
+    have: Have,
+    digest: u64,
+}
+
+/// Whether an entry was news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merged {
+    /// It was.
+    News,
+    /// It, or something later, was known.
+    Known,
+    /// The table is full.
+    Full,
+}
+
+/// How long it is remembered that a lease without end was released.
+const RELEASE_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+impl Table {
+    /// Nothing is known. A [`Node`] is never used for a second table.
+    pub fn new(own: Node) -> Table {
+        Table {
+            own,
+            seq: 0,
+            top: (0, own),
+            entries: BTreeMap::new(),
+            order: BTreeMap::new(),
+            have: Have::default(),
+            digest: 0,
+        }
+    }
+
+    /// This router.
+    pub fn own(&self) -> Node {
+        self.own
+    }
+
+    /// How many changes this router has made.
+    pub fn head(&self) -> u64 {
+        self.seq
+    }
+
+    /// The highest term seen.
+    pub fn term(&self) -> u32 {
+        self.top.0
+    }
+
+    /// Up to where the changes of each writer are known.
+    pub fn have(&self) -> &Have {
+        &self.have
+    }
+
+    /// A number that is the same for two tables with the same entries, and hardly ever for others.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// What is known of an address.
+    pub fn get(&self, address: IpAddr) -> Option<&Entry> {
+        self.entries.get(&address)
+    }
+
+    /// Everything that is known.
+    pub fn entries(&self) -> impl Iterator<Item = (IpAddr, &Entry)> {
+        self.entries.iter().map(|(address, entry)| (*address, entry))
+    }
+
+    /// Leases that run, in the order in which they were granted.
+    pub fn leases(&self, now: Instant) -> Vec<(IpAddr, &Client, Life)> {
+        let mut running: Vec<(Stamp, IpAddr, &Client, Life)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.life.is_over(now))
+            .filter_map(|(address, entry)| Some((entry.stamp, *address, entry.client.as_ref()?, entry.life)))
+            .collect();
+        running.sort_unstable_by_key(|(stamp, ..)| *stamp);
+        running.into_iter().map(|(_, address, client, life)| (address, client, life)).collect()
+    }
+
+    /// How many leases run.
+    pub fn count(&self, now: Instant) -> usize {
+        self.entries.values().filter(|entry| entry.client.is_some() && !entry.life.is_over(now)).count()
+    }
+
+    /// This router's server has granted or renewed a lease.
+    pub fn grant(&mut self, address: IpAddr, client: Client, life: Life) -> Merged {
+        self.write(address, Some(client), life)
+    }
+
+    /// This router's server has been told that the address is not used any more.
+    pub fn release(&mut self, address: IpAddr, now: Instant) -> Merged {
+        let Some(entry) = self.entries.get(&address).filter(|entry| entry.client.is_some()) else {
+            return Merged::Known;
+        };
+        let life = match entry.life {
+            Life::Until(end) => Life::Until(end),
+            Life::Length(_) | Life::Forever => Life::Until(now.after(RELEASE_REMEMBERED)),
+        };
+        self.write(address, None, life)
+    }
+
+    fn write(&mut self, address: IpAddr, client: Option<Client>, life: Life) -> Merged {
+        let term = if self.top.1 == self.own { self.top.0.max(1) } else { self.top.0.saturating_add(1) };
+        let stamp = Stamp { term, node: self.own, seq: self.seq.saturating_add(1) };
+        let merged = self.merge(address, Entry { stamp, client, life });
+        if merged == Merged::News {
+            self.seq = stamp.seq;
+        }
+        merged
+    }
+
+    /// Takes in what another router knows. Entries of one writer are to come in its order.
+    pub fn merge(&mut self, address: IpAddr, entry: Entry) -> Merged {
+        let stamp = entry.stamp;
+        let before = self.entries.get(&address).map(|it| it.stamp);
+        if before.is_none() && self.entries.len() >= limits::LEASES {
+            return Merged::Full;
+        }
+        self.top = self.top.max((stamp.term, stamp.node));
+        self.have.add(stamp.node, stamp.seq);
+        if before.is_some_and(|before| before >= stamp) {
+            return Merged::Known;
+        }
+        if let Some(before) = before {
+            self.order.remove(&(before.node, before.seq));
+            self.digest ^= hash(address, before);
+        }
+        self.digest ^= hash(address, stamp);
+        self.order.insert((stamp.node, stamp.seq), address);
+        self.entries.insert(address, entry);
+        Merged::News
+    }
+
+    /// Forgets what is over.
+    pub fn purge(&mut self, now: Instant) {
+        let Table { entries, order, digest, .. } = self;
+        entries.retain(|address, entry| {
+            let is_over = entry.life.is_over(now);
+            if is_over {
+                order.remove(&(entry.stamp.node, entry.stamp.seq));
+                *digest ^= hash(*address, entry.stamp);
+            }
+            !is_over
+        });
+        // Of a writer without entries there is nothing that anybody could lack.
+        let own = self.own;
+        let is_used = |node: Node| order.range((node, 0)..=(node, u64::MAX)).next().is_some();
+        self.have.0.retain(|node, _| *node == own || is_used(*node));
+    }
+
+    /// The entries that somebody lacks who has this, each writer's in its order.
+    pub fn lacking<'a>(&'a self, have: &'a Have) -> impl Iterator<Item = (IpAddr, &'a Entry)> {
+        let writers = self.have.0.keys().copied();
+        let after = move |node: Node| (node, have.of(node).saturating_add(1))..=(node, u64::MAX);
+        let addresses =
+            writers.flat_map(move |node| self.order.range(after(node)).map(|(_, address)| *address));
+        addresses.filter_map(|address| self.entries.get(&address).map(|entry| (address, entry)))
+    }
+
+    /// How many of this router's changes come after the given one and still stand.
+    pub fn own_since(&self, seq: u64) -> usize {
+        let after = (self.own, seq.saturating_add(1))..=(self.own, u64::MAX);
+        self.order.range(after).count()
+    }
+}
+
+/// FNV-1a, mixed once more so that the sums of neighbours don't cancel out.
+fn hash(address: IpAddr, stamp: Stamp) -> u64 {
+    let octets = match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+    let numbers = stamp.term.to_be_bytes().into_iter().chain(stamp.node.0.to_be_bytes());
+    let bytes = octets.into_iter().chain(numbers).chain(stamp.seq.to_be_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests;
