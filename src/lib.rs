@@ -12,6 +12,7 @@ pub mod peer;
 pub mod probe;
 pub mod reconcile;
 mod record;
+pub mod sorted;
 pub mod status;
 pub mod syslog;
 pub mod ubus;

@@ -7,11 +7,10 @@ mod answers;
 
 pub use answers::{Checked, Happening, History, Lease, LeaseList, Outcome};
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::record::decode;
+use crate::sorted::Map;
 
 /// The whole state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -216,7 +215,7 @@ pub struct Counters {
     /// Adverts accepted.
     pub received: u32,
     /// Packets refused, by reason.
-    pub rejected: BTreeMap<String, u32>,
+    pub rejected: Map<String, u32>,
 }
 
 /// A check.

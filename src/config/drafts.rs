@@ -1,6 +1,5 @@
 //! From the tree to drafts: each section by itself.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use super::schema::{self, ENABLED, INSTANCES, LOG_LEVEL, ONLY, SECTIONS, Section
 use super::suggest::nearest;
 use super::sync::SyncDraft;
 use super::track::TrackDraft;
+use crate::sorted::Map;
 use crate::uci::{Section, Tree};
 
 /// Every section of a file, in the order of the file.
@@ -63,9 +63,9 @@ impl Drafts {
     /// Reads every section; what does not fit the schema is reported.
     pub fn read(tree: &Tree, findings: &mut Findings) -> Drafts {
         let mut drafts = Drafts::default();
-        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut seen: Map<&str, usize> = Map::new();
         for section in &tree.sections {
-            let index = seen.entry(&section.kind).or_insert(0);
+            let index = seen.or_default(&section.kind);
             drafts.section(section, *index, findings);
             *index += 1;
         }

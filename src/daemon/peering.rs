@@ -1,7 +1,6 @@
 //! The channel to the other routers, as the daemon runs it: its key, what is said on it, what was heard.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,6 +15,7 @@ use crate::peer::message::{GroupState, Hello, Message, PROTOCOL, PROTOCOL_OLDEST
 use crate::peer::plan::Plan;
 use crate::peer::session::End;
 use crate::peer::{PeerId, about};
+use crate::sorted::Map;
 use crate::status;
 
 use super::clock;
@@ -32,7 +32,7 @@ pub struct Peering {
     /// What our configuration says.
     pub setup: Setup,
     /// What the others said of themselves last.
-    pub known: BTreeMap<PeerId, Known>,
+    pub known: Map<PeerId, Known>,
     life: String,
     /// When a key that is not there is looked for again.
     key_due: Option<Instant>,
@@ -87,7 +87,7 @@ impl Peering {
             mesh: Mesh::new(seed),
             key: KeyState::Off,
             setup: Setup::default(),
-            known: BTreeMap::new(),
+            known: Map::new(),
             life: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             key_due: None,
             state_due: now,
@@ -255,12 +255,12 @@ impl Daemon {
     fn peer_said(&mut self, peer: PeerId, message: Message, now: Instant) {
         match message {
             Message::State(state) => {
-                let known = self.peering.known.entry(peer).or_default();
+                let known = self.peering.known.or_default(peer);
                 known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
                 known.state = Some((state, now));
                 self.peer_state(peer, now);
             }
-            Message::Setup(setup) => self.peering.known.entry(peer).or_default().setup = Some(setup),
+            Message::Setup(setup) => self.peering.known.or_default(peer).setup = Some(setup),
             Message::Prepare(request) => self.prepare(peer, request, now),
             Message::Take(request) => self.take(peer, request, now),
             Message::Prepared(reply) | Message::Taken(reply) => self.answered(peer, reply, now),

@@ -4,11 +4,11 @@
 //! reads says as much: `/etc/config/network`, beside our own configuration file. What it does not
 //! name is taken for the name of a device.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::model::LinkRef;
 use crate::netlink::IfName;
+use crate::sorted::Map;
 use crate::uci;
 
 use super::bounded;
@@ -16,7 +16,7 @@ use super::bounded;
 /// Finds devices.
 #[derive(Debug, Default)]
 pub struct Resolver {
-    devices: BTreeMap<String, String>,
+    devices: Map<String, String>,
 }
 
 impl Resolver {

@@ -1,6 +1,6 @@
 //! A copy of the kernel's links and addresses, kept true by its events.
 
-use std::collections::BTreeMap;
+use core::ops::Range;
 
 use super::{Address, Event, IfIndex, IfName, Link, Port};
 
@@ -9,9 +9,10 @@ use super::{Address, Event, IfIndex, IfName, Link, Port};
 /// It is true as long as no event is lost: after an overrun, fill a new one from dumps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mirror {
-    links: BTreeMap<IfIndex, Link>,
-    /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
-    addresses: BTreeMap<IfIndex, Vec<Address>>,
+    /// By number.
+    links: Vec<Link>,
+    /// By device, each device's in the order in which they were told of: of the IPv4 ones the first is the primary.
+    addresses: Vec<Address>,
 }
 
 impl Mirror {
@@ -20,76 +21,87 @@ impl Mirror {
         match event {
             Event::Link(link) => self.set_link(link),
             Event::LinkGone(index) => {
-                self.links.remove(index);
-                self.addresses.remove(index);
+                self.links.retain(|link| link.index != *index);
+                self.addresses.retain(|address| address.index != *index);
             }
             Event::Port(port) => self.set_port(port),
             Event::PortGone(port) => {
-                if let Some(link) = self.links.get_mut(&port.index) {
+                if let Some(link) = self.link_mut(port.index) {
                     (link.master, link.port) = (None, None);
                 }
             }
             Event::Address(address) => self.set_address(address),
             Event::AddressGone(gone) => {
-                if let Some(addresses) = self.addresses.get_mut(&gone.index) {
-                    addresses.retain(|address| !is_same(address, gone));
-                }
+                self.addresses.retain(|address| address.index != gone.index || !is_same(address, gone));
             }
             Event::Route(_) | Event::RouteGone(_) | Event::Rule(_) | Event::RuleGone(_) => {}
         }
     }
 
     fn set_link(&mut self, link: &Link) {
-        if self.links.len() < LINKS_MAX || self.links.contains_key(&link.index) {
-            self.links.insert(link.index, *link);
+        if let Some(known) = self.link_mut(link.index) {
+            *known = *link;
+        } else if self.links.len() < LINKS_MAX {
+            let at = self.links.partition_point(|other| other.index < link.index);
+            self.links.insert(at, *link);
         }
     }
 
+    fn link_mut(&mut self, index: IfIndex) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.index == index)
+    }
+
     fn set_port(&mut self, port: &Port) {
-        let Some(link) = self.links.get_mut(&port.index) else { return };
+        let Some(link) = self.link_mut(port.index) else { return };
         link.master = port.bridge.or(link.master);
         link.port = port.state.or(link.port);
     }
 
     fn set_address(&mut self, address: &Address) {
-        let addresses = self.addresses.entry(address.index).or_default();
-        if let Some(known) = addresses.iter_mut().find(|known| is_same(known, address)) {
+        let device = self.device(address.index);
+        let known = self.addresses.get_mut(device.clone()).unwrap_or_default();
+        if let Some(known) = known.iter_mut().find(|known| is_same(known, address)) {
             *known = *address;
-            return;
+        } else if device.len() < ADDRESSES_MAX {
+            self.addresses.insert(device.end, *address);
         }
-        if addresses.len() < ADDRESSES_MAX {
-            addresses.push(*address);
-        }
+    }
+
+    /// Where a device's addresses are.
+    fn device(&self, index: IfIndex) -> Range<usize> {
+        let begin = self.addresses.partition_point(|address| address.index < index);
+        let rest = self.addresses.get(begin..).unwrap_or_default();
+        begin..begin.saturating_add(rest.partition_point(|address| address.index == index))
     }
 
     /// A device by its number.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.links.get(&index)
+        self.links.iter().find(|link| link.index == index)
     }
 
     /// A device by its present name.
     pub fn link_named(&self, name: IfName) -> Option<&Link> {
-        self.links.values().find(|link| link.name == name)
+        self.links.iter().find(|link| link.name == name)
     }
 
     /// All devices, by number.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values()
+        self.links.iter()
     }
 
     /// The devices that are parts of `master`: the ports of a bridge.
     pub fn parts_of(&self, master: IfIndex) -> impl Iterator<Item = &Link> {
-        self.links.values().filter(move |link| link.master == Some(master))
+        self.links.iter().filter(move |link| link.master == Some(master))
     }
 
     /// The addresses on a device.
     pub fn addresses_on(&self, index: IfIndex) -> &[Address] {
-        self.addresses.get(&index).map(Vec::as_slice).unwrap_or_default()
+        self.addresses.get(self.device(index)).unwrap_or_default()
     }
 
     /// All addresses, by device.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.addresses.values().flatten()
+        self.addresses.iter()
     }
 }
 

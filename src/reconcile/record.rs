@@ -1,7 +1,6 @@
 //! The record of our addresses, for kernels that don't keep it. Pure: the file is its caller's.
 
 use core::fmt;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::netlink::IfName;
@@ -11,7 +10,8 @@ use crate::netlink::IfName;
 /// As text a line each: device, blank, address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    entries: BTreeSet<(IfName, IpAddr)>,
+    /// Sorted.
+    entries: Vec<(IfName, IpAddr)>,
 }
 
 impl Record {
@@ -21,18 +21,22 @@ impl Record {
             let (device, address) = line.rsplit_once(' ')?;
             Some((IfName::new(device)?, address.parse().ok()?))
         };
-        Record { entries: text.lines().take(ENTRIES_MAX).filter_map(line).collect() }
+        let mut entries: Vec<_> = text.lines().take(ENTRIES_MAX).filter_map(line).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        Record { entries }
     }
 
     /// Whether the address is in it.
     pub fn contains(&self, device: IfName, address: IpAddr) -> bool {
-        self.entries.contains(&(device, address))
+        self.entries.binary_search(&(device, address)).is_ok()
     }
 
     /// Adds an address; a record that is full stays as it is.
     pub fn insert(&mut self, device: IfName, address: IpAddr) {
-        if self.entries.len() < ENTRIES_MAX {
-            self.entries.insert((device, address));
+        let entry = (device, address);
+        if let (true, Err(at)) = (self.entries.len() < ENTRIES_MAX, self.entries.binary_search(&entry)) {
+            self.entries.insert(at, entry);
         }
     }
 }

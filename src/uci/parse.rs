@@ -1,7 +1,5 @@
 //! Statements to a tree.
 
-use std::collections::BTreeMap;
-
 use super::error::{Argument, Broken, Error, ErrorKind, Position};
 use super::lexer::{Lexer, Word};
 use super::limits;
@@ -43,7 +41,8 @@ fn check_bytes(input: &[u8]) -> Result<(), Error> {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     tree: Tree,
-    by_name: BTreeMap<String, usize>,
+    /// Sorted by name.
+    by_name: Vec<(String, usize)>,
     target: Target,
     errors: Vec<Error>,
 }
@@ -64,7 +63,7 @@ impl<'a> Parser<'a> {
         Parser {
             lexer: Lexer::new(input),
             tree: Tree::default(),
-            by_name: BTreeMap::new(),
+            by_name: Vec::new(),
             target: Target::Nowhere,
             errors: Vec::new(),
         }
@@ -105,13 +104,21 @@ impl<'a> Parser<'a> {
         let kind = self.name(Argument::SectionType)?;
         let name = self.optional_name(Argument::SectionName)?;
         self.end_of_statement()?;
-        let existing = name.as_ref().and_then(|name| self.by_name.get(name).copied());
+        let existing = name.as_ref().and_then(|name| {
+            let at = self.find(name).ok()?;
+            self.by_name.get(at).map(|(_, index)| *index)
+        });
         let index = match existing {
             Some(index) => self.continued(index, &kind, at)?,
             None => self.begun(kind, name, at)?,
         };
         self.target = Target::Section(index);
         Ok(())
+    }
+
+    /// Where a name is in the list, or belongs.
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|(known, _)| known.as_str().cmp(name))
     }
 
     /// A section that was there before: the same type, or an error.
@@ -131,7 +138,8 @@ impl<'a> Parser<'a> {
             return Err(self.lexer.error(at, ErrorKind::TooManySections));
         }
         if let Some(name) = &name {
-            self.by_name.insert(name.clone(), index);
+            let (Ok(at) | Err(at)) = self.find(name);
+            self.by_name.insert(at, (name.clone(), index));
         }
         self.tree.sections.push(Section { kind, name, line: at.line, options: Vec::new() });
         Ok(index)
