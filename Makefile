@@ -1,7 +1,7 @@
 # gwha's development tasks. `make` alone lists them. Each installs by itself what it needs and this machine lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test e2e sim bench oracles fuzz mips deps
+.PHONY: help demo check test e2e sim bench bench-leases oracles fuzz mips deps
 
 SETS := build lab e2e oracles cross
 SEED ?=
@@ -32,6 +32,9 @@ sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
 
 bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side (REPS=, writes target/bench.md)
 	REPS=$(REPS) cargo bench --bench failover
+
+bench-leases: deps-build deps-e2e ## How soon a DHCP lease is on the standby (SECONDS=, writes target/bench-leases.md)
+	SECONDS=$(SECONDS) cargo bench --bench leases
 
 oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
 	set -e; for crate in tests/*-oracle/Cargo.toml; do \

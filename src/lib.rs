@@ -13,6 +13,8 @@ pub mod netlink;
 pub mod peer;
 pub mod probe;
 pub mod reconcile;
+mod record;
+pub mod sorted;
 pub mod status;
 pub mod sync;
 pub mod syslog;

@@ -7,13 +7,14 @@ mod answers;
 
 pub use answers::{Checked, Happening, History, Lease, LeaseList, Outcome};
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::decode;
+
 /// The whole state.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Status {
     /// Of the program.
     pub version: String,
@@ -84,8 +85,7 @@ impl Health {
 }
 
 /// Something that is not as it should be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Warning {
     /// A stable word.
     pub code: String,
@@ -94,8 +94,7 @@ pub struct Warning {
 }
 
 /// The configuration file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ConfigState {
     /// `applied`: what the file said when it was read last is in force; `rejected`: what was in force before still is.
     pub state: String,
@@ -108,8 +107,7 @@ pub struct ConfigState {
 }
 
 /// A sync group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Group {
     /// Section name.
     pub name: String,
@@ -142,8 +140,7 @@ pub struct Group {
 }
 
 /// The master that a standby follows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Master {
     /// Where it was heard last.
     pub address: String,
@@ -154,8 +151,7 @@ pub struct Master {
 }
 
 /// A virtual router.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Instance {
     /// Section name.
     pub name: String,
@@ -195,8 +191,7 @@ pub struct Instance {
 }
 
 /// Another router, as heard on an instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PeerRouter {
     /// Its address.
     pub address: String,
@@ -214,20 +209,18 @@ pub struct PeerRouter {
 }
 
 /// Packets of an instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// Adverts sent.
     pub sent: u32,
     /// Adverts accepted.
     pub received: u32,
     /// Packets refused, by reason.
-    pub rejected: BTreeMap<String, u32>,
+    pub rejected: Map<String, u32>,
 }
 
 /// A check.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Track {
     /// Section name.
     pub name: String,
@@ -249,8 +242,7 @@ pub struct Track {
 }
 
 /// A target of a check.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Target {
     /// Its address, or what is run.
     pub target: String,
@@ -262,8 +254,7 @@ pub struct Target {
 }
 
 /// Something that the role asks of the system.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Action {
     /// `address`, and later `interface`, `service`, ...
     pub kind: String,
@@ -282,8 +273,7 @@ pub struct Action {
 }
 
 /// The other node, as the peer channel knows it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Peer {
     /// Host name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -329,8 +319,7 @@ pub struct Peer {
 }
 
 /// DHCP leases shared with the peer. All absent while sync is not set up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Leases {
     /// Leases here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -353,8 +342,7 @@ pub struct Leases {
 }
 
 /// A file shared with the peer.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SharedFile {
     /// Its path.
     pub path: String,
@@ -366,4 +354,29 @@ pub struct SharedFile {
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+decode! {
+    Status:
+        version, node, uptime, role, maintenance, since, cause, cause_code, health, warnings, config, groups,
+        instances, tracks, actions, peer, peers, leases, files;
+    Warning: code, message;
+    ConfigState: state, file, errors, warnings;
+    Group:
+        name, role, since, cause, cause_code, epoch, priority, base_priority, preempt, instances, tracks, blocked_by,
+        master;
+    Master: address, priority, last_heard;
+    Instance:
+        name, group, interface, device, family, vrid, version, mode, state, problem, vips, source, peers,
+        advert_interval_ms, master_down_ms, counters;
+    PeerRouter: address, last_heard, priority, state, mismatch;
+    Counters: sent, received, rejected;
+    Track: name, kind as "type", state, targets, streak, needed, since, effect;
+    Target: target, state, rtt_ms;
+    Action: kind, name, wanted, observed, error, retry_in;
+    Peer:
+        name, address, connected, state, error, instance, health, maintenance, uptime, since, role, version,
+        config_equal, clock_offset;
+    Leases: count, peer_count, pending, lag_ms, last_success, last_error;
+    SharedFile: path, state, last_success, last_error;
 }

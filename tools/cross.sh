@@ -33,6 +33,11 @@ build() {
 	flag -Cforce-unwind-tables=no
 	# Equal functions of different types become one.
 	flag -Clink-arg=--icf=all
+	# At opt-level "z" LLVM still copies what has one caller into it, until a
+	# function is large and its frame too, and every access to that takes long
+	# offsets: a twelfth of the program (docs/DECISIONS.md has the numbers).
+	flag -Cllvm-args=--inline-threshold=0
+	flag -Cllvm-args=--inline-max-stacksize=64
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	cargo build --locked --release --bin gwha >&2
 	program=$CARGO_TARGET_DIR/$TARGET/gwha
@@ -67,6 +72,10 @@ prepare() {
 	flags=
 	flag -Ctarget-feature=+crt-static
 	flag -Crelocation-model=static
+	# The variable below replaces what cargo would read there.
+	for cfg in $(sed -n "s/^ *'\(--cfg=.*\)',\$/\1/p" .cargo/config.toml); do
+		flag "$cfg"
+	done
 	# What panics print must not tell where it was built, nor depend on it.
 	flag "--remap-path-prefix=$PWD=."
 	flag "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
@@ -83,7 +92,8 @@ prepare() {
 		# features of a stable compiler, hence the first of the variables.
 		export RUSTC_BOOTSTRAP=1 "__CARGO_TESTS_ONLY_SRC_ROOT=$root/library"
 		export CARGO_UNSTABLE_BUILD_STD=std,panic_abort
-		export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size
+		# A stripped program has no names to show in a backtrace.
+		export CARGO_UNSTABLE_BUILD_STD_FEATURES=optimize_for_size,backtrace-trace-only
 	fi
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	# libtest asks this variable whether the option above is allowed.

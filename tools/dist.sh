@@ -25,8 +25,8 @@ mkdir "$tree"
 # Not the package's own folder: it holds this tarball's hash.
 git archive HEAD -- . ':!openwrt' ':!.ci' | tar -x -C "$tree"
 
-mkdir "$tree/.cargo"
-(cd "$tree" && cargo vendor --locked vendor >.cargo/config.toml 2>/dev/null)
+mkdir -p "$tree/.cargo"
+(cd "$tree" && cargo vendor --locked vendor >>.cargo/config.toml 2>/dev/null)
 
 needed() {
 	for arch in $ARCHES; do

@@ -37,7 +37,7 @@ Serve
 Options
   --config FILE           configuration (default /etc/config/gwha)
   --run-dir DIR           control socket and run-time files of this daemon
-                          (default /var/run/gwha); one of its own is not on the bus
+                          (default /var/run/gwha; with another: no ubus)
   --ubus SOCKET           ubusd's socket (default /var/run/ubus/ubus.sock, then
                           /var/run/ubus.sock). The object's name is `gwha`.
   --json                  status, history, leases: as ubus gives them

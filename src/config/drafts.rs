@@ -1,6 +1,6 @@
 //! From the tree to drafts: each section by itself.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -68,9 +68,9 @@ impl Drafts {
     /// Reads every section; what does not fit the schema is reported.
     pub fn read(tree: &Tree, findings: &mut Findings) -> Drafts {
         let mut drafts = Drafts::default();
-        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut seen: Map<&str, usize> = Map::new();
         for section in &tree.sections {
-            let index = seen.entry(&section.kind).or_insert(0);
+            let index = seen.get_or_default(section.kind.as_str());
             drafts.section(section, *index, findings);
             *index += 1;
         }

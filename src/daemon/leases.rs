@@ -16,8 +16,8 @@ mod show;
 mod talk;
 mod watcher;
 
+use crate::sorted::{Map, Set};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -47,14 +47,14 @@ use watcher::Watcher;
 #[derive(Debug)]
 pub struct Leases {
     table: Table,
-    feeds: BTreeMap<PeerId, Feed>,
+    feeds: Map<PeerId, Feed>,
     journal: Journal,
     /// `None` while leases are not followed.
     watcher: Option<Watcher>,
     path: Option<PathBuf>,
     service: Service,
     /// Addresses that are lent and that the running server does not know of.
-    unserved: BTreeSet<IpAddr>,
+    unserved: Set<IpAddr>,
     flushes: Vec<Flush>,
     /// When the other routers are told again what is here, and what is over is forgotten.
     routine_due: Instant,
@@ -139,12 +139,12 @@ impl Leases {
         let journal = Journal::open(kept, boot, &mut table, now);
         Leases {
             table,
-            feeds: BTreeMap::new(),
+            feeds: Map::new(),
             journal,
             watcher: None,
             path: None,
             service: Service::Off,
-            unserved: BTreeSet::new(),
+            unserved: Set::new(),
             flushes: Vec::new(),
             routine_due: now,
             level: None,
@@ -166,10 +166,8 @@ impl Leases {
     pub fn prepare_takeover(&mut self, now: Instant) -> Result<(), Error> {
         let Some(watcher) = &self.watcher else { return Err(Error::Off) };
         let path = self.path.clone().unwrap_or_default();
-        let mut items = watcher.take(usize::MAX);
         let mut desk = watcher.desk();
-        // Once more: the thread may have had the desk until now.
-        items.extend(watcher.take(usize::MAX));
+        let mut items = watcher.take_all();
         if desk.watch == Watch::Off {
             desk.begin(Watch::Adopting);
         }

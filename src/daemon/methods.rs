@@ -11,6 +11,7 @@ use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
 use crate::limits;
 use crate::peer::PeerId;
+use crate::record::decode;
 use crate::status::{self, Outcome};
 use crate::ubus::blobmsg::Type;
 use crate::ubus::{Argument, Data, Method, Need, Object, session};
@@ -89,8 +90,7 @@ const fn argument(name: &'static str, kind: Type, need: Need) -> Argument {
     Argument { name, kind, need }
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct SwitchArguments {
     to: Option<String>,
 }
@@ -100,10 +100,14 @@ struct MaintenanceArguments {
     on: bool,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct HistoryArguments {
     limit: Option<u32>,
+}
+
+decode! {
+    SwitchArguments: to;
+    HistoryArguments: limit;
 }
 
 impl Daemon {

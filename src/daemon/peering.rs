@@ -1,7 +1,7 @@
 //! The channel to the other routers, as the daemon runs it: its key, what is said on it, what was heard.
 
+use crate::sorted::Map;
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,7 +33,7 @@ pub struct Peering {
     /// What our configuration says.
     pub setup: Setup,
     /// What the others said of themselves last.
-    pub known: BTreeMap<PeerId, Known>,
+    pub known: Map<PeerId, Known>,
     life: String,
     /// When a key that is not there is looked for again.
     key_due: Option<Instant>,
@@ -88,7 +88,7 @@ impl Peering {
             mesh: Mesh::new(seed),
             key: KeyState::Off,
             setup: Setup::default(),
-            known: BTreeMap::new(),
+            known: Map::new(),
             life: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
             key_due: None,
             state_due: now,
@@ -258,12 +258,12 @@ impl Daemon {
     fn peer_said(&mut self, peer: PeerId, message: Message, now: Instant) {
         match message {
             Message::State(state) => {
-                let known = self.peering.known.entry(peer).or_default();
+                let known = self.peering.known.get_or_default(peer);
                 known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
                 known.state = Some((state, now));
                 self.peer_state(peer, now);
             }
-            Message::Setup(setup) => self.peering.known.entry(peer).or_default().setup = Some(setup),
+            Message::Setup(setup) => self.peering.known.get_or_default(peer).setup = Some(setup),
             Message::Prepare(request) => self.prepare(peer, request, now),
             Message::Take(request) => self.take(peer, request, now),
             Message::Prepared(reply) | Message::Taken(reply) => self.answered(peer, reply, now),

@@ -4,7 +4,7 @@
 //! down, the file that it reads says as much: `/etc/config/network`, beside our own configuration file. What
 //! neither names is taken for the name of a device.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 use std::path::Path;
 
 use crate::config::model::LinkRef;
@@ -17,9 +17,9 @@ use super::bounded;
 #[derive(Debug, Default)]
 pub struct Resolver {
     /// What the file says.
-    devices: BTreeMap<String, String>,
+    devices: Map<String, String>,
     /// What netifd has said, of interfaces that were up then.
-    learnt: BTreeMap<String, String>,
+    learnt: Map<String, String>,
 }
 
 impl Resolver {

@@ -1,6 +1,6 @@
 //! From a packet to the group that it concerns.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 use std::net::IpAddr;
 
 use crate::config::model::{Config, Instance, InstanceId, LinkId, Mode, Routers};
@@ -15,7 +15,7 @@ use super::time::Instant;
 /// Finds the instance of a packet by link, family and VRID.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
-    instances: BTreeMap<(LinkId, Family, u8), InstanceId>,
+    instances: Map<(LinkId, Family, u8), InstanceId>,
     unknown: u32,
 }
 

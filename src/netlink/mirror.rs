@@ -1,6 +1,6 @@
 //! A copy of the kernel's links and addresses, kept true by its events.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use super::{Address, Event, IfIndex, IfName, Link, Port};
 
@@ -9,9 +9,9 @@ use super::{Address, Event, IfIndex, IfName, Link, Port};
 /// It is true as long as no event is lost: after an overrun, fill a new one from dumps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mirror {
-    links: BTreeMap<IfIndex, Link>,
+    links: Map<IfIndex, Link>,
     /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
-    addresses: BTreeMap<IfIndex, Vec<Address>>,
+    addresses: Map<IfIndex, Vec<Address>>,
 }
 
 impl Mirror {
@@ -52,7 +52,7 @@ impl Mirror {
     }
 
     fn set_address(&mut self, address: &Address) {
-        let addresses = self.addresses.entry(address.index).or_default();
+        let addresses = self.addresses.get_or_default(address.index);
         if let Some(known) = addresses.iter_mut().find(|known| is_same(known, address)) {
             *known = *address;
             return;

@@ -3,7 +3,7 @@
 //! A router that an operator switched away does not preempt (protocol rule 8), but a restart makes it forget. The one
 //! that got the role remembers it, for as long as it has that role without a break and at its best.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use super::PeerId;
 use super::message::State;
@@ -13,7 +13,7 @@ const KEPT_MAX: usize = 64 * 7;
 
 /// What this router keeps for others.
 #[derive(Debug, Default)]
-pub struct Kept(BTreeMap<(PeerId, String), Entry>);
+pub struct Kept(Map<(PeerId, String), Entry>);
 
 #[derive(Debug)]
 struct Entry {

@@ -5,8 +5,9 @@
 //! a type or a field keeps its meaning for ever; a new field has a default that means "an older version"; a new type is
 //! optional unless the two would misunderstand each other without it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::record::decode;
 use crate::ubus::Data;
 
 use super::frame::{self, Frame, Need};
@@ -54,8 +55,7 @@ pub enum Message {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Hello {
     /// The newest version of the messages that it speaks.
     pub protocol: u32,
@@ -70,16 +70,14 @@ pub struct Hello {
 }
 
 /// The sender ends the connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Bye {
     /// `duplicate`, `stopping`, `version`, `reload` or a later version's word.
     pub why: String,
 }
 
 /// How a router is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct State {
     /// As in its status.
     pub role: String,
@@ -96,8 +94,7 @@ pub struct State {
 }
 
 /// How a router's group is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GroupState {
     /// Section name.
     pub name: String,
@@ -114,8 +111,7 @@ pub struct GroupState {
 }
 
 /// What a router's configuration says, as far as both must say the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Setup {
     /// Of everything that both routers must have in common.
     pub digest: String,
@@ -126,8 +122,7 @@ pub struct Setup {
 }
 
 /// What a router's instance is like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct InstanceSetup {
     /// Section name.
     pub name: String,
@@ -142,8 +137,7 @@ pub struct InstanceSetup {
 }
 
 /// What a router's group is like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GroupSetup {
     /// Section name.
     pub name: String,
@@ -152,8 +146,7 @@ pub struct GroupSetup {
 }
 
 /// Something asked of the other router.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Request {
     /// Chosen by the sender; comes back in the reply.
     pub id: u32,
@@ -162,8 +155,7 @@ pub struct Request {
 }
 
 /// The answer to a [`Request`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Reply {
     /// The request's.
     pub id: u32,
@@ -260,6 +252,18 @@ impl Message {
             },
         }))
     }
+}
+
+decode! {
+    Hello: protocol, oldest, life, node, version;
+    Bye: why;
+    State: role, health, maintenance, uptime, clock, groups;
+    GroupState: name, role, epoch, priority, switched_away, kept;
+    Setup: digest, instances, groups;
+    InstanceSetup: name, vrid, version, interval, vips;
+    GroupSetup: name, ranks;
+    Request: id, take;
+    Reply: id, error;
 }
 
 const fn is_bulk(kind: u8) -> bool {

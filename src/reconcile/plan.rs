@@ -3,7 +3,7 @@
 //! Addresses are the only kind of thing yet. A further kind becomes a field of [`Desired`] and of [`Observed`],
 //! variants of [`Op`], and a part of [`plan`], whose order is the order of phases.
 
-use std::collections::BTreeSet;
+use crate::sorted::Set;
 use std::net::IpAddr;
 
 use crate::engine::Addresses;
@@ -244,7 +244,7 @@ fn keep_secondaries(stale: &[Placed], observed: &Observed, goals: &[Placed]) -> 
         let mut all = observed.addresses.iter().map(|seen| &seen.placed).chain(goals);
         old.prefix.family() == Family::V4 && all.any(is_beside)
     };
-    let devices: BTreeSet<_> = stale.iter().filter(takes_others_along).map(|old| old.device).collect();
+    let devices: Set<_> = stale.iter().filter(takes_others_along).map(|old| old.device).collect();
     devices.into_iter().map(Op::KeepSecondaries).collect()
 }
 

@@ -1,7 +1,7 @@
 //! The record of our addresses, for kernels that don't keep it. Pure: the file is its caller's.
 
+use crate::sorted::Set;
 use core::fmt;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::netlink::IfName;
@@ -11,7 +11,7 @@ use crate::netlink::IfName;
 /// As text a line each: device, blank, address.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
-    entries: BTreeSet<(IfName, IpAddr)>,
+    entries: Set<(IfName, IpAddr)>,
 }
 
 impl Record {

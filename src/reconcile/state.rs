@@ -1,6 +1,6 @@
 //! Both sides of the plan, and how each thing fared so far.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use crate::config::model::{Config, GroupId};
 use crate::engine::{Addresses, ApplyOutcome, Epoch, Instant};
@@ -22,7 +22,7 @@ pub struct Reconciler {
     entries: Vec<Entry>,
     observed: Observed,
     /// Names of the devices, for the record.
-    names: BTreeMap<IfIndex, IfName>,
+    names: Map<IfIndex, IfName>,
     record: Record,
     marks: Marks,
     /// The removal of what is ours and in no configuration any more.
@@ -77,7 +77,7 @@ impl Reconciler {
             groups: Vec::new(),
             entries: Vec::new(),
             observed: Observed::default(),
-            names: BTreeMap::new(),
+            names: Map::new(),
             record,
             marks: Marks::NotSeen,
             leftovers: Retry::default(),

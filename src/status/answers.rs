@@ -1,10 +1,11 @@
 //! What the other methods answer.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+use crate::record::decode;
 
 /// Something that happened: in the history, and as an event on ubus at the end of the turn in which it did.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Happening {
     /// How long ago, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,16 +44,14 @@ pub struct Happening {
 }
 
 /// The answer to `history`: the youngest last.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct History {
     /// What happened.
     pub events: Vec<Happening>,
 }
 
 /// The answer to a command.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Outcome {
     /// Whether it was carried out. If not, nothing has changed.
     pub done: bool,
@@ -65,8 +64,7 @@ pub struct Outcome {
 }
 
 /// The answer to `check` and `reload`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
     /// Whether the file can be used.
     pub valid: bool,
@@ -79,8 +77,7 @@ pub struct Checked {
 }
 
 /// The answer to `leases`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct LeaseList {
     /// The leases that both routers share.
     pub leases: Vec<Lease>,
@@ -90,8 +87,7 @@ pub struct LeaseList {
 }
 
 /// A DHCP lease.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Lease {
     /// The address that is lent.
     pub address: String,
@@ -103,4 +99,13 @@ pub struct Lease {
     /// For how long yet, in seconds; absent: for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<f64>,
+}
+
+decode! {
+    Happening: age, at_us, event, message, group, instance, peer, from, to, cause, cause_code, epoch;
+    History: events;
+    Outcome: done, error, took_ms;
+    Checked: valid, file, errors, warnings;
+    LeaseList: leases, error;
+    Lease: address, client, name, expires_in;
 }

@@ -4,6 +4,7 @@ use core::fmt::{self, Write as _};
 
 use super::{Table, Value};
 
+mod number;
 mod parse;
 
 pub use parse::{ParseError, parse};

@@ -10,20 +10,20 @@
 //! Nothing here blocks, reads a clock or does I/O. All queues and tables have a limit. Times are in µs
 //! on any clock that never steps back. [`Connection`](super::Connection) does all of this for a socket.
 
-use std::collections::BTreeMap;
-
 use super::Kind;
 use super::inbox::Inbox;
 use super::message::{Builder, Message};
 use super::object::Object;
 use super::queue::Queue;
 
+mod by_id;
 mod client;
 mod event;
 mod registry;
 mod requests;
 mod server;
 
+use by_id::ById;
 pub use event::{Call, CallError, CallId, Event, Found, Key, RequestId, Subscribers, Violation};
 use registry::{Registry, Role, Watch};
 use requests::{Request, Requests};
@@ -40,7 +40,7 @@ pub struct Session {
     requests: Requests,
     last_request: u32,
     /// Calls of our methods that wait for an answer.
-    calls: BTreeMap<CallId, PendingCall>,
+    calls: ById<CallId, PendingCall>,
     last_call: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Statements to a tree.
 
-use std::collections::BTreeMap;
+use crate::sorted::Map;
 
 use super::error::{Argument, Broken, Error, ErrorKind, Position};
 use super::lexer::{Lexer, Word};
@@ -43,7 +43,7 @@ fn check_bytes(input: &[u8]) -> Result<(), Error> {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     tree: Tree,
-    by_name: BTreeMap<String, usize>,
+    by_name: Map<String, usize>,
     target: Target,
     errors: Vec<Error>,
 }
@@ -64,7 +64,7 @@ impl<'a> Parser<'a> {
         Parser {
             lexer: Lexer::new(input),
             tree: Tree::default(),
-            by_name: BTreeMap::new(),
+            by_name: Map::new(),
             target: Target::Nowhere,
             errors: Vec::new(),
         }

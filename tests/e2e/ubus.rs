@@ -200,6 +200,8 @@ fn story(lab: &Lab, socket: &Path) {
     until_holds(lab, Host::A, &setup.segments);
     until_role(&b, "backup");
 
+    // B never had a bus, and misses none.
+    assert!(!b.at("/warnings").to_string().contains("ubus"), "{}", b.at("/warnings"));
     // The history lasts over the crash.
     let expected_a = ["master-backup", "backup-master", "init-backup", "backup-master"];
     let expected_b = ["backup-master", "master-backup", "backup-master", "master-backup"];

@@ -21,6 +21,8 @@ pub fn in_namespace(name: &str, body: fn()) {
         .expect("`unshare` is missing; install it with: apt-get install util-linux");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} failed inside its namespace:\n{told}");
+    // With `--nocapture` somebody wants to know.
+    eprint!("{told}");
 }
 
 /// Declares tests that run in a namespace of their own.

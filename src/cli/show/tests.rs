@@ -48,7 +48,9 @@ fn standby() -> Status {
             counters: Counters {
                 sent: 3,
                 received: 123_456,
-                rejected: [("checksum".to_owned(), 12), ("not a configured peer".to_owned(), 4)].into(),
+                rejected: [("checksum".to_owned(), 12), ("not a configured peer".to_owned(), 4)]
+                    .into_iter()
+                    .collect(),
             },
             ..Instance::default()
         }],

@@ -31,9 +31,8 @@ impl Daemon {
     /// Reads the file now, without waiting for the thread that watches it, and sends what is new.
     pub(in crate::daemon) fn push_leases(&mut self, now: Instant) {
         let Some(watcher) = &self.leases.watcher else { return };
-        let mut items = watcher.take(usize::MAX);
         let mut desk = watcher.desk();
-        items.extend(watcher.take(usize::MAX));
+        let mut items = watcher.take_all();
         if desk.watch == super::Watch::On {
             if let Err(error) = desk.look_now(&mut items) {
                 log::warn!("{}: {error}", desk.path.display());

@@ -23,7 +23,7 @@ pub fn is_lease(kind: u8) -> bool {
 impl Daemon {
     /// The channel to a router stands.
     pub(in crate::daemon) fn leases_up(&mut self, peer: PeerId, now: Instant) {
-        self.leases.feeds.entry(peer).or_default().begin();
+        self.leases.feeds.get_or_default(peer).begin();
         self.greet(peer, now);
     }
 
@@ -77,7 +77,7 @@ impl Daemon {
             let Some(body) = feeds.get_mut(&peer).and_then(|feed| feed.next(table, now)) else { return };
             if !self.say(peer, BATCH, body, now) {
                 // The queue is full: the next acknowledgement, or hello, tries again.
-                self.leases.feeds.entry(peer).or_default().rewind();
+                self.leases.feeds.get_or_default(peer).rewind();
                 return;
             }
         }
@@ -91,7 +91,7 @@ impl Daemon {
     fn heard_hello(&mut self, peer: PeerId, body: &[u8], now: Instant) {
         let Some(hello) = Hello::decode(body) else { return };
         let Leases { feeds, table, trouble, level, .. } = &mut self.leases;
-        let feed = feeds.entry(peer).or_default();
+        let feed = feeds.get_or_default(peer);
         match feed.heard(hello, table) {
             Understood::Yes => trouble.version = None,
             Understood::No { oldest, newest } => {
@@ -113,7 +113,7 @@ impl Daemon {
         for (address, entry) in wire::entries(entries, now) {
             let stamp = entry.stamp;
             let merged = self.leases.table.merge(address, entry);
-            let feed = self.leases.feeds.entry(peer).or_default();
+            let feed = self.leases.feeds.get_or_default(peer);
             match merged {
                 Merged::News => {
                     feed.came(stamp.node, stamp.seq);
@@ -127,7 +127,7 @@ impl Daemon {
         if matches!(self.leases.service, Service::On | Service::Ending(_)) {
             self.leases.compare(&foreign, now);
         }
-        self.leases.feeds.entry(peer).or_default().counted(head.count);
+        self.leases.feeds.get_or_default(peer).counted(head.count);
         self.leases.level = Some(now);
         let count = u32::try_from(self.leases.table.count(now)).unwrap_or(u32::MAX);
         self.say(peer, ACK, Head { count, ..head }.encode(), now);
@@ -136,7 +136,7 @@ impl Daemon {
     fn heard_ack(&mut self, peer: PeerId, body: &[u8], now: Instant) {
         let Some((head, _)) = Head::decode(body) else { return };
         let Leases { feeds, table, level, .. } = &mut self.leases;
-        if feeds.entry(peer).or_default().acked(head, table) {
+        if feeds.get_or_default(peer).acked(head, table) {
             *level = Some(now);
         }
         self.feed(peer, now);

@@ -84,20 +84,30 @@ impl Watcher {
         let _ = self.0.nudge.write(1);
     }
 
-    /// Up to so many of the things that were found. The bell rings until all are taken.
+    /// Up to so many of the things that were found. The bell rings until all are taken. Does not wait: a thread that was
+    /// interrupted in the middle of telling may be away for long on a busy machine, and the next turn comes.
     pub fn take(&self, limit: usize) -> Vec<Item> {
-        let mut outbox = lock(&self.0.outbox);
+        let Ok(outbox) = self.0.outbox.try_lock() else { return Vec::new() };
+        Watcher::take_from(outbox, &self.0.bell, limit)
+    }
+
+    /// All that was found, also what the thread is just telling. For who has the desk.
+    pub fn take_all(&self) -> Vec<Item> {
+        Watcher::take_from(lock(&self.0.outbox), &self.0.bell, usize::MAX)
+    }
+
+    fn take_from(mut outbox: MutexGuard<'_, Outbox>, bell: &EventFd, limit: usize) -> Vec<Item> {
         let count = limit.min(outbox.items.len());
         let items = outbox.items.drain(..count).collect();
         if outbox.items.is_empty() {
-            let _ = self.0.bell.read();
+            let _ = bell.read();
         }
         items
     }
 
     /// Why the file can't be read or watched.
     pub fn problem(&self) -> Option<String> {
-        lock(&self.0.outbox).problem.clone()
+        self.0.outbox.try_lock().ok()?.problem.clone()
     }
 }
 
@@ -292,7 +302,10 @@ impl Eyes {
     }
 
     fn tell_problem(&self, problem: Option<String>) {
-        lock(&self.shared.outbox).problem = problem;
+        let mut outbox = lock(&self.shared.outbox);
+        if outbox.problem != problem {
+            outbox.problem = problem;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 #[derive(Debug, Clone, Default)]
 struct Kernel {
     observed: Observed,
-    keeps_secondaries: BTreeSet<IfIndex>,
+    keeps_secondaries: Set<IfIndex>,
 }
 
 impl Kernel {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::super::blob::MAX_MESSAGE;
 use super::super::blobmsg::MAX_DEPTH;
-use super::{Table, Value};
+use super::{Table, Value, number};
 
 /// Why a text is no JSON that a ubus message could carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,8 +192,8 @@ impl<'a> Parser<'a> {
         if let (true, Ok(number)) = (whole, text.parse()) {
             return Ok(Value::Int(number));
         }
-        match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Value::Double(number)),
+        match number::read(text) {
+            number if number.is_finite() => Ok(Value::Double(number)),
             _ => Err(self.error("number too large")),
         }
     }

@@ -12,13 +12,12 @@
 //!
 //! A step that is refused is tried again after [`RETRY_US`]; a new connection starts over.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::super::message::Builder;
 use super::super::object::Object;
 use super::super::{Data, Kind, Status, Table};
+use super::by_id::ById;
 use super::event::{CallError, Event, Key};
 use super::requests::{Purpose, Request};
 use super::{ANSWER_US, EVENT_OBJECT, RETRY_US, Session};
@@ -26,7 +25,7 @@ use super::{ANSWER_US, EVENT_OBJECT, RETRY_US, Session};
 /// Everything registered, by key.
 #[derive(Debug, Default)]
 pub(super) struct Registry {
-    entries: BTreeMap<Key, Entry>,
+    entries: ById<Key, Entry>,
     last_key: u32,
     /// When to try again what was refused, in µs.
     pub retry_at: Option<u64>,
@@ -75,23 +74,23 @@ impl Registry {
     pub fn insert(&mut self, role: Role) -> Key {
         self.last_key = self.last_key.wrapping_add(1);
         let key = Key(self.last_key);
-        self.entries.insert(key, Entry { role, id: None, stage: Stage::Idle, reported: None });
+        self.entries.add(key, Entry { role, id: None, stage: Stage::Idle, reported: None });
         key
     }
 
     /// Forgets an entry; returns its id at ubusd.
     pub fn remove(&mut self, key: Key) -> Option<u32> {
-        self.entries.remove(&key)?.id
+        self.entries.remove(key)?.id
     }
 
     /// The entry whose object at ubusd has this id.
     pub fn find(&self, id: u32) -> Option<(Key, &Entry)> {
-        self.entries.iter().find(|(_, entry)| entry.id == Some(id)).map(|(key, entry)| (*key, entry))
+        self.entries.iter().find(|(_, entry)| entry.id == Some(id))
     }
 
     /// The id at ubusd of a published object.
     pub fn published(&self, key: Key) -> Option<u32> {
-        let entry = self.entries.get(&key)?;
+        let entry = self.entries.get(key)?;
         if matches!(entry.role, Role::Object(_)) { entry.id } else { None }
     }
 
@@ -111,7 +110,7 @@ impl Registry {
 
     /// Tries an entry's step again later.
     fn hold(&mut self, now: u64, key: Key) {
-        if let Some(entry) = self.entries.get_mut(&key) {
+        if let Some(entry) = self.entries.get_mut(key) {
             entry.stage = Stage::Idle;
             self.retry_at = Some(now.saturating_add(RETRY_US));
         }
@@ -119,12 +118,12 @@ impl Registry {
 
     /// Returns whether the entry is still there.
     fn settle(&mut self, key: Key) -> bool {
-        self.entries.get_mut(&key).map(|entry| entry.stage = Stage::Settled).is_some()
+        self.entries.get_mut(key).map(|entry| entry.stage = Stage::Settled).is_some()
     }
 
     /// Sets the object that a follower is subscribed to.
     fn aim(&mut self, key: Key, new: Option<u32>) {
-        if let Some(Entry { role: Role::Follower { target, .. }, .. }) = self.entries.get_mut(&key) {
+        if let Some(Entry { role: Role::Follower { target, .. }, .. }) = self.entries.get_mut(key) {
             *target = new;
         }
     }
@@ -137,7 +136,7 @@ impl Session {
         self.registry.retry_at = None;
         let entries = &self.registry.entries;
         let idle = entries.iter().filter(|(_, entry)| entry.stage == Stage::Idle);
-        let keys: Vec<Key> = idle.map(|(key, _)| *key).collect();
+        let keys: Vec<Key> = idle.map(|(key, _)| key).collect();
         for key in keys {
             self.step(now, key);
         }
@@ -152,7 +151,7 @@ impl Session {
 
     fn try_step(&mut self, now: u64, key: Key) -> Result<(), CallError> {
         let seq = self.requests.vacant().ok_or(CallError::Busy)?;
-        let Some(entry) = self.registry.entries.get_mut(&key) else { return Ok(()) };
+        let Some(entry) = self.registry.entries.get_mut(key) else { return Ok(()) };
         let (purpose, peer, message) = match (&entry.role, entry.id) {
             (Role::Object(object), None) => {
                 let signature = object.signature().map_err(|_| CallError::TooLong)?;
@@ -185,7 +184,7 @@ impl Session {
 
     fn try_subscribe(&mut self, now: u64, key: Key, target: u32) -> Result<(), CallError> {
         let seq = self.requests.vacant().ok_or(CallError::Busy)?;
-        let Some(entry) = self.registry.entries.get_mut(&key) else { return Ok(()) };
+        let Some(entry) = self.registry.entries.get_mut(key) else { return Ok(()) };
         let Some(id) = entry.id else { return Ok(()) };
         entry.stage = Stage::Busy;
         let message = Builder::new(Kind::Subscribe, seq, 0).object(id).target(target);
@@ -209,7 +208,7 @@ impl Session {
             Ok(id) => id,
             Err(status) => return self.refused(now, key, status, events),
         };
-        let Some(entry) = self.registry.entries.get_mut(&key) else {
+        let Some(entry) = self.registry.entries.get_mut(key) else {
             return self.withdraw(id); // It was removed in the meantime.
         };
         entry.id = Some(id);
@@ -224,7 +223,7 @@ impl Session {
         if status != Status::Ok {
             return self.refused(now, key, status, events);
         }
-        match self.registry.entries.get_mut(&key).map(|entry| &mut entry.role) {
+        match self.registry.entries.get_mut(key).map(|entry| &mut entry.role) {
             Some(Role::Follower { watch, .. }) => {
                 *watch = Watch::On;
                 self.step(now, key);
@@ -280,7 +279,7 @@ impl Session {
         }
         let Ok(added) = data.decode::<Added>() else { return };
         if let Some(Entry { role: Role::Follower { path, target: None, .. }, stage: Stage::Settled, .. }) =
-            self.registry.entries.get(&key)
+            self.registry.entries.get(key)
             && *path == added.path
         {
             self.subscribe(now, key, added.id as u32);
@@ -302,7 +301,7 @@ impl Session {
 
     fn refused(&mut self, now: u64, key: Key, status: Status, events: &mut Vec<Event>) {
         self.registry.hold(now, key);
-        if let Some(entry) = self.registry.entries.get_mut(&key)
+        if let Some(entry) = self.registry.entries.get_mut(key)
             && entry.reported != Some(status)
         {
             entry.reported = Some(status);

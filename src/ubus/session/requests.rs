@@ -1,9 +1,8 @@
 //! Our requests that ubusd or an object has not answered yet.
 
-use std::collections::BTreeMap;
-
 use super::super::Data;
 use super::super::blob::MAX_MESSAGE;
+use super::by_id::ById;
 use super::event::{CallError, Found, Key, RequestId};
 
 /// One request.
@@ -39,7 +38,7 @@ pub(super) enum Purpose {
 /// All requests, by the seq of their message.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    open: BTreeMap<u16, Request>,
+    open: ById<u16, Request>,
     last_seq: u16,
 }
 
@@ -56,7 +55,7 @@ impl Requests {
     pub fn next_seq(&mut self) -> u16 {
         loop {
             self.last_seq = self.last_seq.wrapping_add(1);
-            if !self.open.contains_key(&self.last_seq) {
+            if !self.open.contains(self.last_seq) {
                 return self.last_seq;
             }
         }
@@ -64,29 +63,29 @@ impl Requests {
 
     /// Waits for the answer to `seq`.
     pub fn open(&mut self, seq: u16, request: Request) {
-        self.open.insert(seq, request);
+        self.open.add(seq, request);
     }
 
     /// The request that a part of an answer belongs to.
     pub fn get(&mut self, seq: u16, peer: u32) -> Option<&mut Request> {
-        self.open.get_mut(&seq).filter(|request| request.peer == peer)
+        self.open.get_mut(seq).filter(|request| request.peer == peer)
     }
 
     /// The request whose answer has ended.
     pub fn close(&mut self, seq: u16, peer: u32) -> Option<Request> {
         self.get(seq, peer)?;
-        self.open.remove(&seq)
+        self.open.remove(seq)
     }
 
     /// Takes out a request whose deadline has passed.
     pub fn expired(&mut self, now: u64) -> Option<Request> {
-        let seq = *self.open.iter().find(|(_, request)| request.deadline <= now)?.0;
-        self.open.remove(&seq)
+        let (seq, _) = self.open.iter().find(|(_, request)| request.deadline <= now)?;
+        self.open.remove(seq)
     }
 
     /// Takes out any request.
     pub fn pop(&mut self) -> Option<Request> {
-        self.open.pop_first().map(|(_, request)| request)
+        self.open.pop_first()
     }
 
     /// When the next request expires.

@@ -15,7 +15,7 @@ impl Session {
     /// Nothing happens if the connection broke in the meantime, or if [`CALL_US`](super::CALL_US) have
     /// passed since the call. An answer above the message limit becomes [`Status::NoMemory`].
     pub fn answer(&mut self, call: CallId, result: Result<&Data, Status>) {
-        let Some(call) = self.calls.remove(&call) else { return };
+        let Some(call) = self.calls.remove(call) else { return };
         let answer = |kind| Builder::new(kind, call.seq, call.caller);
         let (data, status) = match result {
             Ok(data) if data.as_bytes().is_empty() => (Ok(Vec::new()), Status::Ok),
@@ -46,8 +46,9 @@ impl Session {
 
     /// Ends calls that nobody answered in time.
     pub(super) fn expire_calls(&mut self, now: u64) {
-        let late = |(id, call): (&CallId, &PendingCall)| (call.deadline <= now).then_some(*id);
-        while let Some(id) = self.calls.iter().find_map(late) {
+        let late = |(id, call): (CallId, &PendingCall)| (call.deadline <= now).then_some(id);
+        let calls: Vec<CallId> = self.calls.iter().filter_map(late).collect();
+        for id in calls {
             self.answer(id, Err(Status::Timeout));
         }
     }
@@ -113,7 +114,7 @@ impl Session {
         let of_caller = self.calls.values().filter(|call| call.caller == header.peer).count();
         let busy = self.calls.len() >= CALLS_MAX || of_caller >= CALLS_OF_ONE_MAX;
         let deadline = now.saturating_add(CALL_US);
-        self.calls.insert(id, PendingCall { seq: header.seq, caller: header.peer, object, deadline });
+        self.calls.add(id, PendingCall { seq: header.seq, caller: header.peer, object, deadline });
         match method {
             Ok(_) if busy => self.answer(id, Err(Status::NoMemory)),
             Ok(method) => accept(id, method),
