@@ -476,10 +476,10 @@ mod complaints {
         let good = "// SAFETY: kept by the kernel.\nunsafe { f() }\n";
         let long = format!("// SAFETY: x\nunsafe {{\n{}}}\n", "    f();\n".repeat(11));
 
-        assert_eq!(unsafe_code("src/probe/script.rs", good), []);
+        assert_eq!(unsafe_code("src/exec/child.rs", good), []);
         assert_eq!(lines(&unsafe_code("src/engine/mod.rs", good)), [2]);
-        assert_eq!(lines(&unsafe_code("src/probe/script.rs", "unsafe { f() }\n")), [1]);
-        assert_eq!(lines(&unsafe_code("src/probe/script.rs", &long)), [2]);
+        assert_eq!(lines(&unsafe_code("src/exec/child.rs", "unsafe { f() }\n")), [1]);
+        assert_eq!(lines(&unsafe_code("src/exec/child.rs", &long)), [2]);
     }
 
     #[test]

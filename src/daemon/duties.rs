@@ -10,10 +10,10 @@ mod hands;
 mod hooks;
 mod recipe;
 mod route;
+mod services;
 mod wan;
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -26,6 +26,7 @@ use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
 use crate::netlink::{Groups, Socket};
 use crate::reconcile::Row;
+use crate::sorted::Map;
 use crate::ubus::Data;
 
 use super::bus::{Bus, CallError, CallId};
@@ -65,9 +66,9 @@ struct Tools {
     /// For routes and links; `None` if it can't be had.
     netlink: Option<Socket>,
     /// Attempts that take several steps, or time.
-    recipes: BTreeMap<Ticket, Recipe>,
+    recipes: Map<Ticket, Recipe>,
     /// The scripts that the packet filter was given last, by table.
-    scripts: BTreeMap<String, String>,
+    scripts: Map<String, String>,
     conntrackd: Conntrackd,
     dhcp: DhcpConfig,
 }
@@ -85,8 +86,8 @@ impl Duties {
             tools: Tools {
                 children,
                 netlink: Socket::open(Groups::NONE).ok(),
-                recipes: BTreeMap::new(),
-                scripts: BTreeMap::new(),
+                recipes: Map::new(),
+                scripts: Map::new(),
                 conntrackd: Conntrackd::default(),
                 dhcp: DhcpConfig::default(),
             },

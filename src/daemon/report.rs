@@ -18,6 +18,7 @@ use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
 use super::leases::Leases;
 use super::peering::Peering;
+use super::run::Daemon;
 use super::sockets::Sockets;
 
 /// Everything that the status is made of.
@@ -46,6 +47,29 @@ pub struct Sources<'a> {
     pub started: Instant,
     /// The present.
     pub now: Instant,
+}
+
+impl Daemon {
+    /// The status of this node.
+    pub(super) fn status(&self, now: Instant) -> Status {
+        Sources {
+            engine: &self.engine,
+            file: &self.file,
+            devices: self.system.devices(),
+            rows: self.system.rows(now).into_iter().chain(self.duties.rows(now)).collect(),
+            sockets: &self.sockets,
+            conflicts: &self.conflicts,
+            peering: &self.peering,
+            bus: self.bus.trouble(self.system.is_openwrt(), now),
+            dhcp: self
+                .duties
+                .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
+            leases: &self.leases,
+            started: self.started,
+            now,
+        }
+        .status()
+    }
 }
 
 impl Sources<'_> {

@@ -16,7 +16,7 @@ use crate::config::model::Config;
 use crate::control::server::Server;
 use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered, Role};
 use crate::limits;
-use crate::status::{Happening, Status};
+use crate::status::Happening;
 
 use super::act::Fact;
 use super::bounded::plain;
@@ -34,7 +34,6 @@ use super::notify::{Limiter, Line};
 use super::peering::Peering;
 use super::poller::{Interest, Poller, Source};
 use super::probes::Probes;
-use super::report::Sources;
 use super::run_dir::{self, RunDir};
 use super::signals::{Request, Signals};
 use super::sockets::{Buffer, Received, Sockets};
@@ -378,26 +377,6 @@ impl Daemon {
 
     pub(super) fn happened(&self, limit: usize, now: Instant) -> Vec<Happening> {
         self.history.last(limit, now)
-    }
-
-    pub(super) fn status(&self, now: Instant) -> Status {
-        Sources {
-            engine: &self.engine,
-            file: &self.file,
-            devices: self.system.devices(),
-            rows: self.system.rows(now).into_iter().chain(self.duties.rows(now)).collect(),
-            sockets: &self.sockets,
-            conflicts: &self.conflicts,
-            peering: &self.peering,
-            bus: self.bus.trouble(self.system.is_openwrt(), now),
-            dhcp: self
-                .duties
-                .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
-            leases: &self.leases,
-            started: self.started,
-            now,
-        }
-        .status()
     }
 }
 

@@ -1,19 +1,16 @@
 //! What keepalived's words mean to gwha.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::net::IpAddr;
-
-use crate::uci::quote;
+use crate::sorted::Map;
 
 use super::parse::{Entry, parse};
+use super::words::{Role, Section, milliseconds, name, pinged};
 use super::{Imported, Note};
 
 /// Converts a `keepalived.conf`.
 pub fn convert(text: &str) -> Imported {
     let mut notes = Vec::new();
     let entries = parse(text, &mut notes);
-    let mut converter = Converter { entries: &entries, notes, tracks: BTreeMap::new(), version: "2" };
+    let mut converter = Converter { entries: &entries, notes, tracks: Map::new(), version: "2" };
     let text = converter.file();
     let mut notes = converter.notes;
     notes.sort_by_key(|note| note.line);
@@ -24,82 +21,9 @@ struct Converter<'a> {
     entries: &'a [Entry],
     notes: Vec<Note>,
     /// The sections of tracks that are used, by name, with their weights.
-    tracks: BTreeMap<String, String>,
+    tracks: Map<String, String>,
     /// keepalived's, unless an instance says otherwise.
     version: &'static str,
-}
-
-/// The options of a group, gathered from its instances and its own block.
-#[derive(Default)]
-struct Role {
-    priority: Option<u32>,
-    /// What a good test adds in keepalived, and the lack of a failed one is here.
-    bonus: u32,
-    no_preempt: bool,
-    preempt_delay: Option<String>,
-    tracks: Vec<String>,
-    /// Commands by the role that they are for; all roles for `notify`.
-    commands: Vec<(&'static str, String)>,
-}
-
-/// A section with its options, in UCI's format.
-struct Section(String);
-
-impl Section {
-    fn new(kind: &str, name: &str) -> Section {
-        Section(format!("\nconfig {kind} '{name}'\n"))
-    }
-
-    fn option(&mut self, name: &str, value: &str) {
-        self.line("option", name, value);
-    }
-
-    fn list(&mut self, name: &str, value: &str) {
-        self.line("list", name, value);
-    }
-
-    fn line(&mut self, keyword: &str, name: &str, value: &str) {
-        let _ = writeln!(self.0, "\t{keyword} {name} {}", quote(value));
-    }
-
-    fn role(&mut self, role: &Role) {
-        if let Some(priority) = role.priority {
-            self.option("priority", &priority.saturating_add(role.bonus).min(254).to_string());
-        }
-        match (role.no_preempt, &role.preempt_delay) {
-            (true, _) => self.option("preempt", "0"),
-            // keepalived takes back at once.
-            (false, delay) => self.option("preempt_delay", delay.as_deref().unwrap_or("0")),
-        }
-        for track in &role.tracks {
-            self.list("track", track);
-        }
-        if let Some(command) = role.command() {
-            self.option("script", &command);
-        }
-    }
-}
-
-impl Role {
-    fn command(&self) -> Option<String> {
-        if self.commands.is_empty() {
-            return None;
-        }
-        let mut cases = String::new();
-        let mut always = String::new();
-        for (role, command) in &self.commands {
-            match *role {
-                "" => {
-                    let _ = write!(always, "; {command} GROUP \"$GROUP\" \"$(echo $TO | tr a-z A-Z)\" 0");
-                }
-                role => {
-                    let _ = write!(cases, "{role}) {command};; ");
-                }
-            }
-        }
-        let case = if cases.is_empty() { ":".to_owned() } else { format!("case $TO in {cases}esac") };
-        Some(format!("{case}{always}").trim_start_matches(":; ").to_owned())
-    }
 }
 
 impl<'a> Converter<'a> {
@@ -340,7 +264,9 @@ impl<'a> Converter<'a> {
 
     fn use_track(&mut self, track: &str, section: Section, role: &mut Role) {
         let track = name(track);
-        self.tracks.entry(track.clone()).or_insert(section.0);
+        if !self.tracks.contains_key(&track) {
+            self.tracks.insert(track.clone(), section.0);
+        }
         if !role.tracks.contains(&track) {
             role.tracks.push(track);
         }
@@ -379,55 +305,9 @@ fn members(entry: &Entry) -> Vec<String> {
     groups.flat_map(|group| group.block.iter().flat_map(|line| line.words.iter().cloned())).collect()
 }
 
-/// A name that UCI takes for a section.
-fn name(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
-}
-
-/// Seconds with a fraction as milliseconds.
-fn milliseconds(seconds: &str) -> String {
-    let value = seconds.parse::<f64>().unwrap_or(1.0) * 1000.0;
-    // Within the range of the option in any case; what is outside of it is refused there.
-    format!("{}", value.clamp(0.0, 1e6) as u32)
-}
-
-/// Whom a command pings, if that is all it does.
-fn pinged(command: &str) -> Option<String> {
-    let mut words = command.split_whitespace();
-    let program = words.next()?;
-    if !matches!(program, "ping" | "/bin/ping" | "/usr/bin/ping" | "ping6" | "/bin/ping6") {
-        return None;
-    }
-    let mut target = None;
-    while let Some(word) = words.next() {
-        match word {
-            "-c" | "-W" | "-w" | "-i" | "-s" => {
-                words.next()?;
-            }
-            "-q" | "-n" | "-4" | "-6" | ">/dev/null" | "2>&1" | "&>/dev/null" => {}
-            other if other.starts_with("-c") || other.starts_with("-W") => {}
-            other => {
-                target = Some(other.parse::<IpAddr>().ok()?.to_string());
-            }
-        }
-    }
-    target
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn command_that_only_pings_becomes_a_ping() {
-        assert_eq!(pinged("/bin/ping -c 1 -W 2 10.0.0.1").as_deref(), Some("10.0.0.1"));
-        assert_eq!(pinged("ping -q -c1 2001:db8::1 >/dev/null").as_deref(), Some("2001:db8::1"));
-        for other in
-            ["ping -c 1 example.org", "ping -I wan 10.0.0.1", "/etc/check.sh 10.0.0.1", "ping -c", ""]
-        {
-            assert_eq!(pinged(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn good_test_that_adds_becomes_a_failed_one_that_takes() {

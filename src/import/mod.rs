@@ -5,6 +5,7 @@
 
 mod convert;
 mod parse;
+mod words;
 
 use core::fmt;
 

@@ -1,6 +1,5 @@
 //! What dnsmasq is told by files in its drop-in directory, which is in memory: nothing is written to flash.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::config::model::{Config, Group, LinkRef};
 use crate::daemon::bounded;
 use crate::duties::Side;
+use crate::sorted::Map;
 use crate::uci::{self, Section, Tree};
 
 /// What `/etc/config/dhcp` has to say, and `/etc/config/network` of what is up by itself.
@@ -18,7 +18,7 @@ pub struct DhcpConfig {
     /// Interfaces that netifd leaves down (`option auto '0'`), of `/etc/config/network`.
     manual: Vec<String>,
     /// For each network the options that are given to clients, as they are written (`3,192.168.1.1`).
-    options: BTreeMap<String, Vec<String>>,
+    options: Map<String, Vec<String>>,
 }
 
 impl DhcpConfig {
@@ -47,7 +47,7 @@ impl DhcpConfig {
                 "dnsmasq" => found.directories.extend(directories(section, number)),
                 "dhcp" => {
                     if let Some(network) = text(section, "interface") {
-                        found.options.entry(network).or_default().extend(list(section, "dhcp_option"));
+                        found.options.get_or_default(network).extend(list(section, "dhcp_option"));
                     }
                 }
                 _ => {}

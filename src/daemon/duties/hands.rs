@@ -5,15 +5,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::model::{Config, Group, LinkRef, Routers};
-use crate::daemon::bus::{Bus, CallError, CallId, netifd};
+use crate::daemon::bus::{Bus, CallError, CallId};
 use crate::daemon::leases::Leases;
 use crate::daemon::run_dir::RunDir;
 use crate::daemon::system::System;
 use crate::duties::{Act, Answer, Duty, Hands, Job, Kind, Seen, Side, Started, Ticket};
 use crate::engine::Instant;
 use crate::exec::children::{Ended, Program};
-use crate::netlink::link::{self, Power};
-use crate::netlink::{IfName, LinkKind};
+use crate::netlink::IfName;
 use crate::ubus::Data;
 
 use super::conntrackd::Between;
@@ -62,7 +61,7 @@ pub struct Toolbox<'a, 'b> {
 }
 
 /// How an attempt begins.
-enum Way {
+pub(super) enum Way {
     /// It is over.
     Done(Seen),
     /// It takes steps.
@@ -352,98 +351,6 @@ impl Toolbox<'_, '_> {
             };
             (!is_link_local(here)).then_some(Between { device, own: here, peer })
         })
-    }
-
-    // --- interfaces ---
-
-    fn netifd(&self, name: &str) -> Option<&netifd::Interface> {
-        self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
-    }
-
-    fn interface(&self, name: &str) -> Result<Seen, String> {
-        if let Some(interface) = self.netifd(name) {
-            return match (interface.autostart, interface.up || interface.pending) {
-                (true, true) => Ok(Seen::As(Side::Master)),
-                (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
-                (false, true) => Ok(Seen::Unknown),
-                (false, false) => Ok(Seen::As(Side::Standby)),
-            };
-        }
-        if self.scene.system.is_openwrt() {
-            return Err("netifd is not there, or does not know it".to_owned());
-        }
-        let link = self.plain_link(name)?;
-        Ok(Seen::As(if link.flags.is_up() { Side::Master } else { Side::Standby }))
-    }
-
-    fn plain_link(&self, name: &str) -> Result<crate::netlink::Link, String> {
-        let device = self.scene.system.resolve(&LinkRef::Interface(name.to_owned()));
-        let link = device.and_then(|device| self.scene.system.link_named(device));
-        link.copied().ok_or_else(|| "there is no such device".to_owned())
-    }
-
-    fn bring_interface(&mut self, name: &str, side: Side) -> Result<Way, String> {
-        let known = self.netifd(name).map(|interface| interface.device.clone());
-        let is_netifd = known.is_some();
-        if !is_netifd && side != Side::Gone && self.scene.system.is_openwrt() {
-            return Err("netifd is not there, or does not know it".to_owned());
-        }
-        match (is_netifd, side) {
-            // As netifd would have it by itself. Its own command, since there may be no daemon to be on the bus.
-            (_, Side::Gone) if self.scene.system.is_openwrt() && !self.tools.dhcp.is_manual(name) => {
-                let call = Program::new(&["/bin/ubus", "call", &format!("network.interface.{name}"), "up"]);
-                Ok(Way::Steps(Recipe::to(side, vec![Op::Try(call)])))
-            }
-            (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
-            (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
-            (true, Side::Standby) => {
-                // A macvlan is silent from here on; netifd and its scripts take their time. A PPPoE connection is
-                // not cut: the carrier has to hear its end.
-                if let Ok(link) = self.plain_link(name) {
-                    if link.kind == LinkKind::Macvlan {
-                        let _ = self.power(&link, Power::Down);
-                    }
-                }
-                Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))])))
-            }
-            (false, Side::Master | Side::Standby) => {
-                let power = if side == Side::Master { Power::Up } else { Power::Down };
-                let link = self.plain_link(name)?;
-                self.power(&link, power)?;
-                Ok(Way::Done(Seen::As(side)))
-            }
-        }
-    }
-
-    fn power(&mut self, link: &crate::netlink::Link, power: Power) -> Result<(), String> {
-        let netlink = self.tools.netlink.as_mut().ok_or(route::NO_NETLINK)?;
-        netlink.request(&link::set_power(link.index, power)).map_err(|error| error.to_string())
-    }
-
-    // --- services ---
-
-    /// How a service is told something: by its init script, or by the configured program.
-    fn service(&self, name: &str, verb: &str) -> Result<Program, String> {
-        let script = format!("/etc/init.d/{name}");
-        match &self.scene.config.tools.service_command {
-            Some(command) => Ok(Program::new(&[command, name, verb])),
-            None if Path::new(&script).exists() => Ok(Program::new(&[&script, verb])),
-            None => Err(format!("there is no {script}, and no option service_command")),
-        }
-    }
-
-    fn bring_service(&mut self, name: &str, side: Side) -> Result<Way, String> {
-        let verb = match side {
-            Side::Master => "start",
-            Side::Standby => "stop",
-            Side::Gone => {
-                // As it would be after a boot without gwha.
-                let restore =
-                    Program::shell("\"$0\" enabled && \"$0\" start", &[&format!("/etc/init.d/{name}")]);
-                return Ok(Way::Steps(Recipe::to(side, vec![Op::Try(restore)])));
-            }
-        };
-        Ok(Way::Steps(Recipe::to(side, vec![Op::Run(self.service(name, verb)?)])))
     }
 }
 

@@ -4,7 +4,6 @@
 //! `option script`. One at a time; see [`crate::duties::Hooks`].
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use crate::engine::{Instant, RoleChange};
 use crate::exec::child::Ending;
 use crate::exec::children::{Children, Ended, Program};
 use crate::reconcile::Row;
+use crate::sorted::Map;
 use crate::status::Happening;
 
 use super::hands::Scene;
@@ -28,7 +28,7 @@ pub struct HookRuns {
     running: Option<Running>,
     runs: u32,
     /// By name.
-    results: BTreeMap<String, Outcome>,
+    results: Map<String, Outcome>,
     lines: Vec<Line>,
 }
 

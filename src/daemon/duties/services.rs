@@ -1,0 +1,104 @@
+//! Interfaces and services: what netifd and init scripts have in hand, and what stands in for them elsewhere.
+
+use std::path::Path;
+
+use crate::config::model::LinkRef;
+use crate::daemon::bus::netifd;
+use crate::duties::{Seen, Side};
+use crate::exec::children::Program;
+use crate::netlink::link::{self, Power};
+use crate::netlink::{Link, LinkKind};
+
+use super::hands::{Toolbox, Way};
+use super::recipe::{Op, Recipe};
+use super::route;
+
+impl Toolbox<'_, '_> {
+    fn netifd(&self, name: &str) -> Option<&netifd::Interface> {
+        self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
+    }
+
+    pub(super) fn interface(&self, name: &str) -> Result<Seen, String> {
+        if let Some(interface) = self.netifd(name) {
+            return match (interface.autostart, interface.up || interface.pending) {
+                (true, true) => Ok(Seen::As(Side::Master)),
+                (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
+                (false, true) => Ok(Seen::Unknown),
+                (false, false) => Ok(Seen::As(Side::Standby)),
+            };
+        }
+        if self.scene.system.is_openwrt() {
+            return Err("netifd is not there, or does not know it".to_owned());
+        }
+        let link = self.plain_link(name)?;
+        Ok(Seen::As(if link.flags.is_up() { Side::Master } else { Side::Standby }))
+    }
+
+    fn plain_link(&self, name: &str) -> Result<Link, String> {
+        let device = self.scene.system.resolve(&LinkRef::Interface(name.to_owned()));
+        let link = device.and_then(|device| self.scene.system.link_named(device));
+        link.copied().ok_or_else(|| "there is no such device".to_owned())
+    }
+
+    pub(super) fn bring_interface(&mut self, name: &str, side: Side) -> Result<Way, String> {
+        let known = self.netifd(name).map(|interface| interface.device.clone());
+        let is_netifd = known.is_some();
+        if !is_netifd && side != Side::Gone && self.scene.system.is_openwrt() {
+            return Err("netifd is not there, or does not know it".to_owned());
+        }
+        match (is_netifd, side) {
+            // As netifd would have it by itself. Its own command, since there may be no daemon to be on the bus.
+            (_, Side::Gone) if self.scene.system.is_openwrt() && !self.tools.dhcp.is_manual(name) => {
+                let call = Program::new(&["/bin/ubus", "call", &format!("network.interface.{name}"), "up"]);
+                Ok(Way::Steps(Recipe::to(side, vec![Op::Try(call)])))
+            }
+            (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
+            (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
+            (true, Side::Standby) => {
+                // A macvlan is silent from here on; netifd and its scripts take their time. A PPPoE connection is
+                // not cut: the carrier has to hear its end.
+                if let Ok(link) = self.plain_link(name) {
+                    if link.kind == LinkKind::Macvlan {
+                        let _ = self.power(&link, Power::Down);
+                    }
+                }
+                Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))])))
+            }
+            (false, Side::Master | Side::Standby) => {
+                let power = if side == Side::Master { Power::Up } else { Power::Down };
+                let link = self.plain_link(name)?;
+                self.power(&link, power)?;
+                Ok(Way::Done(Seen::As(side)))
+            }
+        }
+    }
+
+    fn power(&mut self, link: &Link, power: Power) -> Result<(), String> {
+        let netlink = self.tools.netlink.as_mut().ok_or(route::NO_NETLINK)?;
+        netlink.request(&link::set_power(link.index, power)).map_err(|error| error.to_string())
+    }
+
+    /// How a service is told something: by its init script, or by the configured program.
+    pub(super) fn service(&self, name: &str, verb: &str) -> Result<Program, String> {
+        let script = format!("/etc/init.d/{name}");
+        match &self.scene.config.tools.service_command {
+            Some(command) => Ok(Program::new(&[command, name, verb])),
+            None if Path::new(&script).exists() => Ok(Program::new(&[&script, verb])),
+            None => Err(format!("there is no {script}, and no option service_command")),
+        }
+    }
+
+    pub(super) fn bring_service(&mut self, name: &str, side: Side) -> Result<Way, String> {
+        let verb = match side {
+            Side::Master => "start",
+            Side::Standby => "stop",
+            Side::Gone => {
+                // As it would be after a boot without gwha.
+                let restore =
+                    Program::shell("\"$0\" enabled && \"$0\" start", &[&format!("/etc/init.d/{name}")]);
+                return Ok(Way::Steps(Recipe::to(side, vec![Op::Try(restore)])));
+            }
+        };
+        Ok(Way::Steps(Recipe::to(side, vec![Op::Run(self.service(name, verb)?)])))
+    }
+}
