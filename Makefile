@@ -3,10 +3,10 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo check test e2e sim bench oracles fuzz mips deps
 
-SETS := build lab e2e oracles cross
+SETS := build lab e2e bench oracles cross
 SEED ?=
 RUNS ?= 20000
-REPS ?= 11
+REPS ?= 5
 SECONDS ?= 60
 KEEP ?=
 
@@ -30,8 +30,9 @@ e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces
 sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
 	$(if $(SEED),SEED=$(SEED) TRACE=1,RUNS=$(RUNS)) cargo test --release --test sim swarm -- --nocapture
 
-bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side (REPS=, writes target/bench.md)
+bench: deps-build deps-bench ## gwha and keepalived side by side: takeover times (REPS=), cost, jitter (writes target/bench*.md)
 	REPS=$(REPS) cargo bench --bench failover
+	cargo bench --bench cost
 
 oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
 	set -e; for crate in tests/*-oracle/Cargo.toml; do \
