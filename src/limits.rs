@@ -43,6 +43,13 @@ pub const BACKLOG_TURNS: u32 = 16;
 /// that Master_Down has beyond three intervals.
 pub const TIMER_LATE: Duration = Duration::from_millis(2);
 
+/// From so many instances on, a node that has just read adverts gives the rest of them a moment to arrive: a master
+/// says everything at once, and to wake up for each packet costs more than the packet.
+pub const GATHER_FROM: usize = 8;
+
+/// How long it waits for them. Nothing that is due sooner waits with it.
+pub const GATHER: Duration = Duration::from_millis(1);
+
 /// Datagrams of kernel notifications read in one turn.
 pub const NETLINK_DATAGRAMS_PER_TURN: usize = 32;
 

@@ -17,6 +17,7 @@ mod notify;
 mod peering;
 pub mod poller;
 mod probes;
+pub mod realtime;
 mod release;
 mod reload;
 pub mod report;

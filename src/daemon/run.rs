@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use nix::errno::Errno;
 
@@ -21,7 +22,7 @@ use crate::status::{Happening, Status};
 use super::act::Fact;
 use super::bounded::plain;
 use super::clock::{self, Timer};
-use super::config_file::{self, ConfigFile};
+use super::config_file::ConfigFile;
 use super::conflicts::{Conflicts, Seen};
 use super::handover::Asked;
 use super::history::History;
@@ -105,6 +106,8 @@ pub struct Daemon {
     signals: Signals,
     packet: Buffer,
     backlog_turns: u32,
+    /// Adverts were read in this turn.
+    heard: bool,
 }
 
 /// Whether the loop goes on.
@@ -151,7 +154,7 @@ impl Daemon {
         let socket = run_dir::control_socket(&options.run_dir);
         let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
-        let idle = Arc::new(config_file::idle());
+        let idle = Arc::new(Config::idle());
         let mut daemon = Daemon {
             started,
             file: ConfigFile::new(options.config),
@@ -178,6 +181,7 @@ impl Daemon {
             signals,
             packet: Buffer::new(),
             backlog_turns: 0,
+            heard: false,
             run_dir,
         };
         daemon.first_config(&boot, started);
@@ -199,7 +203,20 @@ impl Daemon {
         self.expire(backlog, now);
         self.memory.flush();
         self.write_lines();
+        self.gather(backlog, now);
         Ok(())
+    }
+
+    /// Lets the adverts of the other instances arrive before the next turn looks for them, if there is time.
+    fn gather(&mut self, backlog: Backlog, now: Instant) {
+        let is_worth = core::mem::take(&mut self.heard) && backlog == Backlog::None;
+        if !is_worth || self.config.instances.len() < limits::GATHER_FROM || self.life == Life::Over {
+            return;
+        }
+        let margin = limits::GATHER.saturating_mul(3);
+        if self.next_deadline().is_none_or(|deadline| deadline > now.after(margin)) {
+            thread::sleep(limits::GATHER);
+        }
     }
 
     fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
@@ -251,6 +268,7 @@ impl Daemon {
         for _ in 0..limits::PACKETS_PER_TURN {
             match self.sockets.receive(slot, &mut buffer) {
                 Received::Packet(packet) => {
+                    self.heard = true;
                     // Usually one: two only if two links are one device.
                     let mut position = 0;
                     while let Some(link) = self.sockets.link(slot, position) {
