@@ -11,6 +11,7 @@ mod group;
 mod hostile;
 mod interop;
 mod peer;
+mod realtime;
 mod recovery;
 mod selftest;
 mod support;
