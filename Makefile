@@ -1,13 +1,14 @@
 # gwha's development tasks. `make` alone lists them. Each installs by itself what it needs and this machine lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test e2e sim bench oracles fuzz mips deps
+.PHONY: help demo check test e2e sim bench soak oracles fuzz mips deps
 
 SETS := build lab e2e bench oracles cross
 SEED ?=
 RUNS ?= 20000
 REPS ?= 5
 SECONDS ?= 60
+MINUTES ?= 30
 KEEP ?=
 
 help: ## Lists the targets
@@ -33,6 +34,11 @@ sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
 bench: deps-build deps-bench ## gwha and keepalived side by side: takeover times (REPS=), cost, jitter (writes target/bench*.md)
 	REPS=$(REPS) cargo bench --bench failover
 	cargo bench --bench cost
+
+soak: deps-build deps-e2e ## A pair of routers and a mishap every few seconds for MINUTES=, then hours of simulated time
+	cargo build --release --bin gwha
+	GWHA=$(CURDIR)/target/release/gwha MINUTES=$(MINUTES) SEED=$(SEED) cargo test --test soak
+	RUNS=$(RUNS) cargo test --release --test sim swarm -- --nocapture
 
 oracles: deps-build deps-oracles ## Compares our readers of UCI and ubus data with OpenWrt's own
 	set -e; for crate in tests/*-oracle/Cargo.toml; do \
