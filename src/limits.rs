@@ -43,11 +43,11 @@ pub const BACKLOG_TURNS: u32 = 16;
 /// that Master_Down has beyond three intervals.
 pub const TIMER_LATE: Duration = Duration::from_millis(2);
 
-/// From so many instances on, a node that has just read adverts gives the rest of them a moment to arrive: a master
-/// says everything at once, and to wake up for each packet costs more than the packet.
-pub const GATHER_FROM: usize = 8;
+/// Turns in a row, each with new packets, after which the next packets are read by the handful. A router with three
+/// networks needs two for the adverts of its master.
+pub const GATHER_AFTER: u32 = 4;
 
-/// How long it waits for them. Nothing that is due sooner waits with it.
+/// How long packets are given to arrive together: far below what an advert may be late.
 pub const GATHER: Duration = Duration::from_millis(1);
 
 /// Datagrams of kernel notifications read in one turn.

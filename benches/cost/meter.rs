@@ -65,7 +65,8 @@ impl Meter {
         let mut strace = command.stderr(Stdio::null()).spawn().expect("strace can be started");
         // Attaching takes a moment; it costs no calls.
         thread::sleep(Duration::from_millis(500) + period);
-        kill(Pid::from_raw(strace.id().cast_signed()), Signal::SIGINT).expect("strace runs");
+        let pid = i32::try_from(strace.id()).expect("a process id is positive");
+        kill(Pid::from_raw(pid), Signal::SIGINT).expect("strace runs");
         strace.wait().expect("strace can be waited for");
         let text = fs::read_to_string(scratch).unwrap_or_default();
         let total = text.lines().rev().find(|line| line.ends_with(" total"));

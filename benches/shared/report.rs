@@ -1,5 +1,7 @@
 //! What every benchmark prints alike: the machine, percentiles, ratios.
 
+#![allow(dead_code, reason = "each benchmark uses another part of it")]
+
 use std::fs;
 use std::process::Command;
 

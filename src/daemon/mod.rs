@@ -9,6 +9,7 @@ mod bounded;
 pub mod clock;
 pub mod config_file;
 pub mod conflicts;
+mod gather;
 mod handover;
 pub mod history;
 pub mod memory;

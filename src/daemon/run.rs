@@ -24,6 +24,7 @@ use super::bounded::plain;
 use super::clock::{self, Timer};
 use super::config_file::ConfigFile;
 use super::conflicts::{Conflicts, Seen};
+use super::gather::{self, Gather};
 use super::handover::Asked;
 use super::history::History;
 use super::memory::Memory;
@@ -106,8 +107,7 @@ pub struct Daemon {
     signals: Signals,
     packet: Buffer,
     backlog_turns: u32,
-    /// Adverts were read in this turn.
-    heard: bool,
+    gather: Gather,
 }
 
 /// Whether the loop goes on.
@@ -181,7 +181,7 @@ impl Daemon {
             signals,
             packet: Buffer::new(),
             backlog_turns: 0,
-            heard: false,
+            gather: Gather::default(),
             run_dir,
         };
         daemon.first_config(&boot, started);
@@ -207,15 +207,12 @@ impl Daemon {
         Ok(())
     }
 
-    /// Lets the adverts of the other instances arrive before the next turn looks for them, if there is time.
+    /// Lets more packets arrive before the next turn looks for them, if they come in numbers.
     fn gather(&mut self, backlog: Backlog, now: Instant) {
-        let is_worth = core::mem::take(&mut self.heard) && backlog == Backlog::None;
-        if !is_worth || self.config.instances.len() < limits::GATHER_FROM || self.life == Life::Over {
-            return;
-        }
-        let margin = limits::GATHER.saturating_mul(3);
-        if self.next_deadline().is_none_or(|deadline| deadline > now.after(margin)) {
-            thread::sleep(limits::GATHER);
+        if self.gather.is_worth(now) && backlog == Backlog::None {
+            if let Some(pause) = gather::pause(now, self.next_deadline()) {
+                thread::sleep(pause);
+            }
         }
     }
 
@@ -268,7 +265,7 @@ impl Daemon {
         for _ in 0..limits::PACKETS_PER_TURN {
             match self.sockets.receive(slot, &mut buffer) {
                 Received::Packet(packet) => {
-                    self.heard = true;
+                    self.gather.heard();
                     // Usually one: two only if two links are one device.
                     let mut position = 0;
                     while let Some(link) = self.sockets.link(slot, position) {
