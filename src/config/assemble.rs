@@ -10,7 +10,7 @@ use super::finding::{Findings, Spot};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
 use super::model::{
-    Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Sync, SyncPath, Track,
+    Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Scheduling, Sync, SyncPath, Track,
 };
 use super::reader::Given;
 use super::suggest::nearest;
@@ -108,7 +108,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).collect();
     let sync = sync(&selection, &mut links, findings);
 
-    let (enabled, log_level) = main?;
+    let (enabled, log_level, scheduling) = main?;
     if enabled && drafts.instances.is_empty() {
         // An error, since a file that was cut off looks like this and must not end what is running.
         let at =
@@ -118,6 +118,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     Some(Config {
         enabled,
         log_level,
+        scheduling,
         instances: instances.into_iter().collect::<Option<_>>()?,
         groups: groups.into_iter().collect::<Option<_>>()?,
         tracks: tracks.into_iter().collect::<Option<_>>()?,
@@ -126,14 +127,15 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     })
 }
 
-/// `enabled` and `log_level`.
-fn main(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Option<(bool, LevelFilter)> {
+/// `enabled`, `log_level` and `realtime`.
+fn main(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Option<(bool, LevelFilter, Scheduling)> {
     let mut meant = drafts.mains.iter().filter(|main| node.is_meant(&main.only));
-    let Some(first) = meant.next() else { return Some((true, LevelFilter::Info)) };
+    let Some(first) = meant.next() else { return Some((true, LevelFilter::Info, Scheduling::Ordinary)) };
     for second in meant {
         findings.error(second.at.clone(), Conflict::SecondSection { first_line: first.at.line });
     }
-    Some((first.enabled?, first.log_level?))
+    let scheduling = if first.realtime? { Scheduling::RealTime } else { Scheduling::Ordinary };
+    Some((first.enabled?, first.log_level?, scheduling))
 }
 
 /// The links that are named, each once.

@@ -12,7 +12,7 @@ use super::instance::{InstanceDraft, section_name};
 use super::problem::Problem;
 use super::reader::{Given, Reader};
 use super::role::RoleDraft;
-use super::schema::{self, ENABLED, INSTANCES, LOG_LEVEL, ONLY, SECTIONS, SectionKind};
+use super::schema::{self, ENABLED, INSTANCES, LOG_LEVEL, ONLY, REALTIME, SECTIONS, SectionKind};
 use super::suggest::nearest;
 use super::sync::SyncDraft;
 use super::track::TrackDraft;
@@ -43,6 +43,8 @@ pub struct MainDraft {
     pub enabled: Option<bool>,
     /// Least severe messages that are logged.
     pub log_level: Option<LevelFilter>,
+    /// Whether it goes before ordinary programs.
+    pub realtime: Option<bool>,
 }
 
 /// `config group` as far as it could be read.
@@ -139,6 +141,7 @@ impl MainDraft {
             only: reader.distinct(&ONLY),
             enabled: reader.one_or_default(&ENABLED).map(|given| given.value),
             log_level: reader.one_or_default(&LOG_LEVEL).map(|given| given.value),
+            realtime: reader.one_or_default(&REALTIME).map(|given| given.value),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct Config {
     pub enabled: bool,
     /// Least severe message that is logged.
     pub log_level: log::LevelFilter,
+    /// `option realtime`.
+    pub scheduling: Scheduling,
     /// The links that instances and tracks name, each once.
     pub links: Vec<LinkRef>,
     /// Virtual routers in the order of the file: adverts leave in this order.
@@ -29,19 +31,14 @@ pub struct Config {
     pub sync: Option<Sync>,
 }
 
-impl Config {
-    /// Nothing to do: what a disabled daemon runs with.
-    pub fn idle() -> Config {
-        Config {
-            enabled: false,
-            log_level: log::LevelFilter::Info,
-            links: Vec::new(),
-            instances: Vec::new(),
-            groups: Vec::new(),
-            tracks: Vec::new(),
-            sync: None,
-        }
-    }
+/// What the daemon gets of the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheduling {
+    /// What every program gets.
+    #[default]
+    Ordinary,
+    /// What it wants, before every ordinary program, and its memory stays in memory.
+    RealTime,
 }
 
 /// A network device, as the user named it.

@@ -66,7 +66,7 @@ pub static SECTIONS: &[SectionType] = &[
         max: ROUTERS_MAX,
         name: "gwha",
         doc: "The daemon",
-        blocks: &[&[&ENABLED, &LOG_LEVEL, &ONLY]],
+        blocks: &[&[&ENABLED, &LOG_LEVEL, &REALTIME, &ONLY]],
     },
     SectionType {
         kind: SectionKind::Instance,
@@ -190,6 +190,8 @@ keys! {
     ENABLED: Switch = One, "enabled", Switch, Some("1");
     /// Least severe messages that are logged
     LOG_LEVEL: Choice<LevelFilter> = One, "log_level", Choice(LOG_LEVELS), Some("info");
+    /// The daemon goes before every ordinary program, and its memory is never swapped out: for intervals of 100 ms and less on a busy router
+    REALTIME: Switch = One, "realtime", Switch, Some("0");
     /// The routers that this section is for, each by one of its addresses in 'list router'; elsewhere it is as if not written
     ONLY: Address = Many(ROUTERS_MAX * 4), "only", Address, None;
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::model::{
-    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Routers, Vip,
+    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Routers,
+    Scheduling, Vip,
 };
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
@@ -46,6 +47,7 @@ fn config() -> Config {
     Config {
         enabled: true,
         log_level: log::LevelFilter::Info,
+        scheduling: Scheduling::Ordinary,
         links: ["lan", "iot", "wan"].map(|name| LinkRef::Interface(name.to_string())).to_vec(),
         instances: (0..3).map(instance).collect(),
         groups: vec![GroupConfig {

@@ -60,6 +60,7 @@ fn config(groups: &[&[&str]]) -> Config {
     Config {
         enabled: true,
         log_level: log::LevelFilter::Info,
+        scheduling: Scheduling::Ordinary,
         links: vec![LinkRef::Interface("lan".into())],
         instances: groups.iter().enumerate().map(instance).collect(),
         groups: (0..groups.len()).map(group).collect(),
