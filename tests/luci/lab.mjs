@@ -1,6 +1,6 @@
 // Two gwha daemons in network namespaces of their own, with a carrier router between them.
 import { execFileSync, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, openSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -42,6 +42,15 @@ config track 'carrier'
 	option weight '-30'
 `;
 
+const NETWORK = `config interface 'lan'
+	option device 'lan'
+	option proto 'static'
+
+config interface 'wan'
+	option device 'wan'
+	option proto 'static'
+`;
+
 export class Lab {
 	constructor(program) {
 		this.program = program;
@@ -68,7 +77,35 @@ export class Lab {
 			ip(`-n ${space} link set ${net} up`);
 			ip(`-n ${space} addr add ${prefix}${host}/24 dev ${net}`);
 		}
-		this.nodes[name] = { space, config: join(this.dir, `${name}.conf`), runDir: join(this.dir, name), hostName: `gw-${name}` };
+		const etc = join(this.dir, name, 'etc');
+		mkdirSync(join(etc, 'config'), { recursive: true });
+		mkdirSync(join(etc, 'gwha'));
+		writeFileSync(join(etc, 'config/network'), NETWORK);
+		this.nodes[name] = { space, etc, config: join(etc, 'config/gwha'), runDir: join(this.dir, name, 'run'), hostName: `gw-${name}` };
+	}
+
+	write(name, config) {
+		writeFileSync(this.nodes[name].config, config);
+	}
+
+	/* Gives all routers the same key, and so a channel, as `gwha pair` does. */
+	pair() {
+		for (const node of Object.values(this.nodes))
+			writeFileSync(join(node.etc, 'gwha/key'), `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+	}
+
+	unpair() {
+		for (const node of Object.values(this.nodes))
+			rmSync(join(node.etc, 'gwha/key'), { force: true });
+	}
+
+	/* What procd's reload trigger comes to: a daemon that runs reads its file, one that does not is started. */
+	reload(name) {
+		const node = this.nodes[name];
+		if (node.child)
+			node.child.kill('SIGHUP');
+		else
+			this.launch(name);
 	}
 
 	link(name, net, state) {
@@ -79,13 +116,19 @@ export class Lab {
 		ip(`-n ${this.tag}c addr ${state === 'up' ? 'add' : 'del'} 10.0.0.1/24 dev wan`);
 	}
 
-	start(name, config = CONFIG, hostName) {
+	start(name, config = CONFIG) {
+		this.write(name, config);
+		this.launch(name);
+	}
+
+	/* The daemon of a node sees the node's own /etc. */
+	launch(name) {
 		const node = this.nodes[name];
-		writeFileSync(node.config, config);
 		const log = openSync(join(this.dir, `${name}.log`), 'a');
-		node.child = spawn('ip', [ 'netns', 'exec', node.space, 'unshare', '--uts', 'sh', '-c', 'hostname "$0" && exec "$@"',
-			hostName || node.hostName, this.program, 'run', '--stderr', '--config', node.config, '--run-dir', node.runDir ],
-		{ stdio: [ 'ignore', log, log ] });
+		const line = [ 'netns', 'exec', node.space, 'unshare', '--uts', '--mount', 'sh', '-c',
+			'hostname "$0" && mount --bind "$1" /etc && shift && exec "$@"', node.hostName, node.etc,
+			this.program, 'run', '--stderr', '--run-dir', node.runDir ];
+		node.child = spawn('ip', line, { stdio: [ 'ignore', log, log ] });
 		node.ended = new Promise(done => node.child.once('exit', done));
 	}
 

@@ -1,83 +1,15 @@
 // The status page in a real browser, with the data of two running daemons.
-//
-// GWHA is the program (default target/release/gwha), CHROMIUM the browser.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { chromium } from 'playwright-core';
 import { Lab } from './lab.mjs';
-import { serve } from './server.mjs';
-
-const here = dirname(fileURLToPath(import.meta.url));
-const images = join(here, '../../docs/images');
-const program = resolve(process.env.GWHA || join(here, '../../target/release/gwha'));
-const browserPath = [ process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser' ].find(path => path && existsSync(path));
-const LAN = { '.type': 'instance', '.name': 'lan' };
+import * as bench from './bench.mjs';
+import { Uci } from './uci.mjs';
+import { image, program, shows } from './bench.mjs';
 
 let lab, browser;
 
-/* What ubus would answer, from the running daemon of that name. */
-function router(name, more = {}) {
-	const act = async line => {
-		try {
-			await lab.order(name, line);
-			return { done: true };
-		}
-		catch (error) {
-			return { done: false, error: error.message };
-		}
-	};
-	return {
-		calls: [],
-		uci: { gwha: { lan: LAN } },
-		files: {},
-		methods: {
-			status: () => lab.status(name),
-			history: async params => JSON.parse(await lab.ask(name, [ 'history', '--json', '--limit', String(params.limit) ])),
-			switch: params => act(params.to ? [ 'switch', '--to', params.to ] : [ 'switch' ]),
-			maintenance: params => act([ 'maintenance', params.on ? 'on' : 'off' ]),
-			sync: () => act([ 'sync' ])
-		},
-		...more
-	};
-}
-
-function page(path, router) {
-	const setup = JSON.stringify({ view: 'gwha/status', readOnly: !!router.readOnly, refresh: router.refresh || 1 });
-	return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>gwha</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/luci-static/harness.css"></head>
-<body><div id="maincontent"><div id="view"></div></div><script>window.harness = ${setup};</script>
-<script src="/luci-static/resources/luci.js"></script></body></html>`;
-}
-
-/* Opens the page, has `look` look at it, and holds that the console stayed silent. */
-async function open(router, look, options = {}) {
-	const server = await serve(router, [ join(here, 'harness') ], page);
-	const context = await browser.newContext({ viewport: { width: 1180, height: 800 }, ...options });
-	const tab = await context.newPage();
-	const noise = [];
-	tab.on('console', message => noise.push(message.text()));
-	tab.on('pageerror', error => noise.push(error.message));
-	try {
-		await tab.goto(`http://127.0.0.1:${server.address().port}/cgi-bin/luci/admin/status/gwha`);
-		await tab.waitForSelector('#gwha-page');
-		await look(tab);
-		// A browser itself reports a request that got no answer.
-		assert.deepEqual(noise.filter(line => !(router.mayFail && line.includes('Failed to load resource'))), []);
-	}
-	finally {
-		await context.close();
-		server.closeAllConnections();
-		server.close();
-	}
-}
-
-const shows = (tab, selector, words) => tab.waitForFunction(([ selector, words ]) => {
-	const node = document.querySelector(selector);
-	return node && node.textContent.includes(words);
-}, [ selector, words ], { timeout: 15000 });
+const router = (name, more) => bench.router(lab, name, more);
+const open = (router, look, options) => bench.open(browser, 'status', router, look, options);
 
 async function settled() {
 	await lab.until('a', status => status.role === 'master' && status.health === 'healthy', 'master');
@@ -85,9 +17,7 @@ async function settled() {
 }
 
 before(async () => {
-	assert.ok(browserPath, 'no chromium');
-	mkdirSync(images, { recursive: true });
-	browser = await chromium.launch({ executablePath: browserPath, args: [ '--no-sandbox' ] });
+	browser = await bench.launch();
 	lab = new Lab(program);
 	lab.start('a');
 	lab.start('b');
@@ -105,19 +35,19 @@ test('a_master_says_that_it_serves', () => open(router('a'), async tab => {
 	await shows(tab, '#gwha-instances', '192.168.1.1/24');
 	await shows(tab, '#gwha-checks', 'carrier (ping)');
 	await shows(tab, '#gwha-history', 'Master');
-	await tab.screenshot({ path: join(images, 'luci-status.png'), fullPage: true });
+	await tab.screenshot(image('luci-status'));
 }));
 
 test('a_standby_says_who_serves', () => open(router('b'), async tab => {
 	await shows(tab, '#gwha-verdict', 'This router is on standby: 192.168.1.2 serves the network.');
-	await tab.screenshot({ path: join(images, 'luci-status-phone.png'), fullPage: true });
+	await tab.screenshot(image('luci-status-phone'));
 	const width = await tab.evaluate(() => document.documentElement.scrollWidth);
 	assert.ok(width <= 390, `the page is ${width} pixels wide`);
 }, { viewport: { width: 390, height: 844 } }));
 
 test('it_is_readable_in_the_dark', () => open(router('b'), async tab => {
 	await shows(tab, '#gwha-verdict', 'standby');
-	await tab.screenshot({ path: join(images, 'luci-status-dark.png'), fullPage: true });
+	await tab.screenshot(image('luci-status-dark'));
 }, { colorScheme: 'dark' }));
 
 test('ages_tick_and_nodes_stay_between_answers', () => open(router('a', { refresh: 2 }), async tab => {
@@ -236,8 +166,7 @@ test('a_stopped_daemon_is_named_and_its_return_is_noticed', () => open(router('b
 
 test('without_configuration_it_leads_to_the_form', async () => {
 	const absent = () => Promise.reject(Object.assign(new Error(), { notRunning: true }));
-	const empty = router('a', { uci: { gwha: {} } });
-	empty.methods = { ...empty.methods, status: absent };
+	const empty = router('a', { uci: new Uci(lab.dir), methods: { status: absent } });
 	await open(empty, tab => shows(tab, '#gwha-unconfigured a', 'Open the configuration'));
 });
 
@@ -259,16 +188,14 @@ test('text_from_the_network_can_not_become_markup', async () => {
 		: Array.isArray(value) ? value.map(poison)
 			: value && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([ key, it ]) => [ key, poison(it) ])) : value;
 	const nasty = router('b');
-	const real = nasty.methods;
 	nasty.methods = {
-		...real,
-		status: async () => ({ ...poison(await real.status()),
+		status: async () => ({ ...poison(await lab.status('b')),
 			node: evil, cause: evil, version: evil,
 			warnings: [ { code: evil, message: evil }, { code: 'no_master', message: evil } ],
 			peer: { name: evil, address: evil, connected: true, role: evil, version: evil, since: 1 },
 			leases: { count: 1, last_error: evil }, files: [ { path: evil, state: evil, last_error: evil } ],
 			actions: [ { kind: evil, name: evil, wanted: evil, observed: evil, error: evil, retry_in: 3 } ] }),
-		history: async params => poison(await real.history(params)),
+		history: async () => poison(JSON.parse(await lab.ask('b', [ 'history', '--json' ]))),
 		switch: async () => ({ done: false, error: evil })
 	};
 	await open(nasty, async tab => {
