@@ -37,6 +37,8 @@ export function serve(router, roots, page) {
 		const path = normalize(new URL(request.url, 'http://x').pathname);
 		if (path.startsWith('/ubus'))
 			return answer(request, response, router);
+		if (path.startsWith('/cgi-bin/luci/admin/uci/'))
+			return apply(path.split('/').pop(), response, router);
 		const body = path.startsWith('/cgi-bin/') ? page(path) : file(roots, path);
 		if (body === null) {
 			response.writeHead(404);
@@ -47,6 +49,15 @@ export function serve(router, roots, page) {
 		response.end(body);
 	});
 	return new Promise(done => server.listen(0, '127.0.0.1', () => done(server)));
+}
+
+/* The requests with which LuCI applies what is saved. */
+async function apply(step, response, router) {
+	const isFirst = step === 'apply_rollback';
+	if (isFirst)
+		await router.uci.apply();
+	response.writeHead(isFirst ? 200 : 204, { 'Content-Type': 'application/json' });
+	response.end(isFirst ? '{"token":"x"}' : undefined);
 }
 
 function file(roots, path) {
@@ -89,7 +100,7 @@ async function reply(call, router) {
 	try {
 		const handler = object === 'gwha' ? router.methods?.[method] || ((own, it) => ask(it, method, own))
 			: object === 'uci' ? router.uci[method] : SYSTEM[object]?.[method];
-		return handler ? { ...envelope, result: [ 0, await handler(params, router) ] } : { ...envelope, error: ABSENT };
+		return handler ? { ...envelope, result: [ 0, await handler(params, router) ].filter(part => part !== undefined) } : { ...envelope, error: ABSENT };
 	}
 	catch (error) {
 		if (!error.notRunning)
@@ -126,7 +137,6 @@ const SYSTEM = {
 	file: {
 		write: (params, router) => {
 			writeFileSync(join(router.folder, params.path.replace(/^\/etc\//, '')), params.data, { mode: params.mode });
-			return {};
 		},
 		list: () => ({ entries: [] }),
 		stat: () => ({})

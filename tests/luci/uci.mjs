@@ -81,7 +81,6 @@ export class Uci {
 			else
 				find(section).options[name] = Array.isArray(value) ? value.map(String) : String(value);
 		}
-		return {};
 	});
 
 	delete = ({ config, section, option, options }) => this.#change(config, (sections, find) => {
@@ -90,10 +89,9 @@ export class Uci {
 			names.forEach(name => delete find(section).options[name]);
 		else
 			sections.splice(sections.indexOf(find(section)), 1);
-		return {};
 	});
 
-	order = () => ({});
+	order = () => undefined;
 
 	/* What `uci changes` would tell, as pairs of what is and what will be. */
 	changes = () => ({ changes: Object.fromEntries(Object.keys(this.#staged).filter(name => this.isChanged(name)).map(name => [ name, [ [ 'set' ] ] ])) });
@@ -108,17 +106,16 @@ export class Uci {
 		return write(this.#sections(name));
 	}
 
-	revert = ({ config }) => { delete this.#staged[config]; return {}; };
+	revert = ({ config }) => { delete this.#staged[config]; };
 
 	apply = async () => {
 		const changed = Object.keys(this.#staged).filter(name => this.isChanged(name));
 		changed.forEach(name => writeFileSync(join(this.folder, name), write(this.#staged[name])));
 		this.#staged = {};
 		await this.applied(changed);
-		return {};
 	};
 
-	confirm = () => ({});
+	confirm = () => undefined;
 
-	rollback = () => ({});
+	rollback = () => undefined;
 }
