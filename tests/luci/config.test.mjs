@@ -123,7 +123,7 @@ function wouldBe(own) {
 
 before(async () => {
 	browser = await bench.launch();
-	lab = new Lab(program);
+	lab = await new Lab(program).open();
 });
 
 beforeEach(async () => {

@@ -98,7 +98,7 @@ async function reply(call, router) {
 	if (!allowed(object, method, params, router.readOnly))
 		return { ...envelope, error: DENIED };
 	try {
-		const handler = object === 'gwha' ? router.methods?.[method] || ((own, it) => ask(it, method, own))
+		const handler = object === 'gwha' ? router.methods?.[method] || ((own, it) => it.lab.call(it.name, method, own))
 			: object === 'uci' ? router.uci[method] : SYSTEM[object]?.[method];
 		return handler ? { ...envelope, result: [ 0, await handler(params, router) ].filter(part => part !== undefined) } : { ...envelope, error: ABSENT };
 	}
@@ -106,27 +106,6 @@ async function reply(call, router) {
 		if (!error.notRunning)
 			console.error(`${object} ${method}:`, error);
 		return error.notRunning ? { ...envelope, error: ABSENT } : { ...envelope, result: [ 9 ] };
-	}
-}
-
-/* The object `gwha`: the running daemon, asked over its control socket with the program's own command line. */
-async function ask(router, method, params) {
-	const act = async line => {
-		try {
-			await router.lab.order(router.name, line);
-			return { done: true };
-		}
-		catch (error) {
-			return { done: false, error: error.message };
-		}
-	};
-	switch (method) {
-	case 'status': return router.lab.status(router.name);
-	case 'history': return JSON.parse(await router.lab.ask(router.name, [ 'history', '--json', '--limit', String(params.limit) ]));
-	case 'switch': return act(params.to ? [ 'switch', '--to', params.to ] : [ 'switch' ]);
-	case 'maintenance': return act([ 'maintenance', params.on ? 'on' : 'off' ]);
-	case 'sync': return act([ 'sync' ]);
-	default: throw new Error(`no method ${method}`);
 	}
 }
 
