@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo check test e2e sim bench oracles fuzz mips deps
 
-SETS := build lab e2e oracles cross
+SETS := build lab e2e oracles cross luci
 SEED ?=
 RUNS ?= 20000
 REPS ?= 11
@@ -22,7 +22,7 @@ check: deps-build deps-lab ## Fast, without root: format, lints, unit and confor
 	cargo clippy --all-targets -- -D warnings
 	cargo test
 
-test: check oracles mips packaging e2e demo ## Everything CI runs
+test: check oracles mips packaging e2e luci demo ## Everything CI runs
 
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)

@@ -3,7 +3,7 @@
 import { after, before, beforeEach, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CONFIG, Lab } from './lab.mjs';
 import { parse, write } from './uci.mjs';
@@ -271,7 +271,7 @@ config track 'track'
 			.map(([ , name, min, max ]) => ({ section, name, min: Number(min), max: Number(max) }));
 	}).filter(row => row.name !== 'need'); // More than one needs more than one target.
 	assert.ok(rows.length > 12, `${rows.length} numbers`);
-	await onFile(file, async (tab, own) => {
+	await onFile(file, async tab => {
 		for (const { section, name, min, max } of rows) {
 			for (const value of [ min, max, min - 1, max + 1, -min, '', 'x', `${max} `, '1e1', `0${min}`, '4.0005', '+9', '99999999999' ].map(String)) {
 				const verdict = await frame(tab, section, name).evaluate((row, value) => {
