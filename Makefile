@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo check test e2e sim bench bench-leases soak oracles fuzz mips deps
 
-SETS := build lab e2e bench oracles cross
+SETS := build lab e2e bench oracles cross luci
 SEED ?=
 RUNS ?= 20000
 REPS ?= 5
@@ -23,7 +23,7 @@ check: deps-build deps-lab ## Fast, without root: format, lints, unit and confor
 	cargo clippy --all-targets -- -D warnings
 	cargo test
 
-test: check oracles mips packaging e2e demo ## Everything CI runs
+test: check oracles mips packaging e2e luci demo ## Everything CI runs
 
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)

@@ -10,6 +10,7 @@
 #       ipk    what packs .ipk files: make ipk, make dist
 #       qemu   ipk, and emulators of the routers' processors: make cross-test
 #       packaging  ipk, and what looks at packages and scripts: make packaging
+#       luci   lab, a browser, and what its tests run in: make luci
 #
 # Nothing is installed, and no root is needed, where everything is there already.
 set -eu
@@ -27,7 +28,8 @@ programs() {
     ipk) echo "$(programs cross) tar=tar git=git make=make libdeflate-gzip=libdeflate-tools" ;;
     qemu) echo "$(programs ipk) qemu-mips-static=qemu-user-static" ;;
     packaging) echo "$(programs ipk) shellcheck=shellcheck readelf=binutils python3=python3 unshare=util-linux" ;;
-    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, bench, oracles, cross, ipk, qemu, packaging)" >&2; exit 2 ;;
+    luci) echo "$(programs lab) node=nodejs npm=npm chromium=chromium xgettext=gettext /usr/share/fonts/truetype/dejavu=fonts-dejavu-core" ;;
+    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, bench, oracles, cross, ipk, qemu, packaging, luci)" >&2; exit 2 ;;
     esac
 }
 

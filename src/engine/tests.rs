@@ -400,6 +400,33 @@ fn a_reload_that_adds_an_address_announces_it_and_keeps_the_role() {
     assert!(!pair.log.iter().any(|(_, _, action)| matches!(action, Action::Role(_))));
 }
 
+/// The master was heard last on an instance that is in another group from then on.
+#[test]
+fn a_reload_that_splits_a_group_leaves_a_standby_that_listens() {
+    let mut pair = Pair::settled();
+    let mut split = config();
+    let whole = split.groups[0].clone();
+    split.groups = (0..)
+        .map(GroupId)
+        .zip(whole.instances.clone())
+        .map(|(id, instance)| {
+            split.instances[instance.index()].group = id;
+            crate::config::model::Group {
+                name: format!("group{}", id.0),
+                instances: vec![instance],
+                ..whole.clone()
+            }
+        })
+        .collect();
+    let split = Arc::new(split);
+
+    pair.step(B, Event::Config(Arc::clone(&split)));
+    pair.step(A, Event::Config(split));
+    pair.run(Duration::from_secs(10));
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
+}
+
 /// A lone master with a carrier check on its WAN, asked every 200 ms, that answers until `lost`.
 fn told_of_carrier_loss(boot: impl Fn(&mut Engine, Instant, &mut Vec<Action>), lost: Duration) -> Duration {
     let mut config = config();

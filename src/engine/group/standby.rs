@@ -21,7 +21,7 @@ use super::{Group, Heard, Question, Speaker, State};
 #[derive(Debug, Clone)]
 pub(super) struct Standby {
     pub since: Instant,
-    master: Option<Present>,
+    pub master: Option<Present>,
     /// Tests in doubt of a claim under way, and when they were asked for.
     doubts: Vec<(usize, Round)>,
     doubted: Option<Instant>,
