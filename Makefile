@@ -1,13 +1,14 @@
 # gwha's development tasks. `make` alone lists them. Each installs by itself what it needs and this machine lacks.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test e2e sim bench bench-leases oracles fuzz mips deps
+.PHONY: help demo check test e2e sim bench bench-leases soak oracles fuzz mips deps
 
-SETS := build lab e2e oracles cross
+SETS := build lab e2e bench oracles cross luci
 SEED ?=
 RUNS ?= 20000
-REPS ?= 11
+REPS ?= 5
 SECONDS ?= 60
+MINUTES ?= 30
 KEEP ?=
 
 help: ## Lists the targets
@@ -22,7 +23,7 @@ check: deps-build deps-lab ## Fast, without root: format, lints, unit and confor
 	cargo clippy --all-targets -- -D warnings
 	cargo test
 
-test: check oracles mips packaging e2e demo ## Everything CI runs
+test: check oracles mips packaging e2e luci demo ## Everything CI runs
 
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)
@@ -30,8 +31,14 @@ e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces
 sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
 	$(if $(SEED),SEED=$(SEED) TRACE=1,RUNS=$(RUNS)) cargo test --release --test sim swarm -- --nocapture
 
-bench: deps-build deps-e2e ## Takeover times of gwha and keepalived side by side (REPS=, writes target/bench.md)
+bench: deps-build deps-bench ## gwha and keepalived side by side: takeover (REPS=), cost, jitter, attacks (writes target/bench*.md)
 	REPS=$(REPS) cargo bench --bench failover
+	cargo bench --bench cost --bench hostile
+
+soak: deps-build deps-e2e ## A pair of routers and a mishap every few seconds for MINUTES=, then hours of simulated time
+	cargo build --release --bin gwha
+	GWHA=$(CURDIR)/target/release/gwha MINUTES=$(MINUTES) SEED=$(SEED) cargo test --test soak
+	RUNS=$(RUNS) cargo test --release --test sim swarm -- --nocapture
 
 bench-leases: deps-build deps-e2e ## How soon a DHCP lease is on the standby (SECONDS=, writes target/bench-leases.md)
 	SECONDS=$(SECONDS) cargo bench --bench leases

@@ -43,6 +43,13 @@ pub const BACKLOG_TURNS: u32 = 16;
 /// that Master_Down has beyond three intervals.
 pub const TIMER_LATE: Duration = Duration::from_millis(2);
 
+/// Turns in a row, each with new packets, after which the next packets are read by the handful. A router with three
+/// networks needs two for the adverts of its master.
+pub const GATHER_AFTER: u32 = 4;
+
+/// How long packets are given to arrive together: far below what an advert may be late.
+pub const GATHER: Duration = Duration::from_millis(1);
+
 /// Datagrams of kernel notifications read in one turn.
 pub const NETLINK_DATAGRAMS_PER_TURN: usize = 32;
 

@@ -40,6 +40,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/exec/child.rs", "pidfd_open has no safe wrapper"),
     ("src/daemon/poller.rs", "a signal in a test"),
     ("src/daemon/leases/desk.rs", "F_SETLEASE has no safe wrapper"),
+    ("src/daemon/realtime.rs", "musl has no sched_setscheduler, nix neither"),
 ];
 
 const FILE_MAX: usize = 400;

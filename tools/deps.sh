@@ -3,12 +3,14 @@
 #
 # Sets: build  make, and what Rust itself needs to link a program
 #       lab    network namespaces: make demo
-#       e2e    lab, and the real keepalived: make e2e, make bench
+#       e2e    lab, and the real keepalived: make e2e, make soak
+#       bench  e2e, and what counts system calls: make bench
 #       oracles  what OpenWrt's own libraries are built with: make oracles
 #       cross  the sources of Rust's standard library for other processors: make mips
 #       ipk    what packs .ipk files: make ipk, make dist
 #       qemu   ipk, and emulators of the routers' processors: make cross-test
 #       packaging  ipk, and what looks at packages and scripts: make packaging
+#       luci   lab, a browser, and what its tests run in: make luci
 #
 # Nothing is installed, and no root is needed, where everything is there already.
 set -eu
@@ -20,12 +22,14 @@ programs() {
     build) echo "cc=gcc,libc6-dev make=make" ;;
     lab) echo "ip=iproute2 nft=nftables unshare=util-linux mount=mount hostname=hostname" ;;
     e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping dnsmasq=dnsmasq-base busybox=busybox" ;;
+    bench) echo "$(programs e2e) strace=strace" ;;
     oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev /usr/include/json-c/json.h=libjson-c-dev" ;;
     cross) echo "apt-get=apt dpkg=dpkg awk=mawk" ;;
     ipk) echo "$(programs cross) tar=tar git=git make=make libdeflate-gzip=libdeflate-tools" ;;
     qemu) echo "$(programs ipk) qemu-mips-static=qemu-user-static" ;;
     packaging) echo "$(programs ipk) shellcheck=shellcheck readelf=binutils python3=python3 unshare=util-linux" ;;
-    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, oracles, cross, ipk, qemu, packaging)" >&2; exit 2 ;;
+    luci) echo "$(programs lab) node=nodejs npm=npm chromium=chromium xgettext=gettext /usr/share/fonts/truetype/dejavu=fonts-dejavu-core" ;;
+    *) echo "tools/deps.sh: unknown set '$1' (build, lab, e2e, bench, oracles, cross, ipk, qemu, packaging, luci)" >&2; exit 2 ;;
     esac
 }
 

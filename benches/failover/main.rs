@@ -1,4 +1,4 @@
-//! `make bench`: how long a takeover takes, gwha and keepalived in the same network, one after the other.
+//! `make bench`: how long a takeover takes, gwha and keepalived at the same time, each in a network of its own.
 //!
 //! Every pair of programs and advert interval gets a lab of its own. In it, the same four things happen to the
 //! master A again and again, each at another phase of the advert interval: it loses its power, its LAN cable, its
@@ -12,10 +12,14 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
+#[path = "../shared/report.rs"]
+mod report;
+
 mod course;
 mod table;
 
 use std::env;
+use std::thread;
 
 use course::{Contender, Sample};
 use lab::isolate;
@@ -32,10 +36,8 @@ fn main() {
     let repetitions = env::var("REPS").ok().filter(|text| !text.is_empty()).unwrap_or_else(|| "7".to_owned());
     let mut samples: Vec<Sample> = Vec::new();
     for interval in intervals() {
-        for contender in Contender::ALL {
-            eprintln!("{} at {interval} ms, {repetitions} times ...", contender.name());
-            samples.extend(measured(contender, &interval, &repetitions));
-        }
+        eprintln!("at {interval} ms, {repetitions} times ...");
+        samples.extend(measured_side_by_side(&interval, &repetitions));
     }
     table::write(&samples, &repetitions);
 }
@@ -44,6 +46,15 @@ fn intervals() -> Vec<String> {
     let list = env::var("INTERVALS").unwrap_or_default();
     let list = if list.is_empty() { "1000,100,10".to_owned() } else { list };
     list.split(',').map(str::to_owned).collect()
+}
+
+/// Runs all contenders, at the same time: what else the machine does hits them alike.
+fn measured_side_by_side(interval: &str, repetitions: &str) -> Vec<Sample> {
+    thread::scope(|scope| {
+        let run = |contender| scope.spawn(move || measured(contender, interval, repetitions));
+        let runs: Vec<_> = Contender::ALL.into_iter().map(run).collect();
+        runs.into_iter().flat_map(|run| run.join().expect("a contender's run does not fail")).collect()
+    })
 }
 
 /// Runs one contender in a lab of its own and reads what it reports.

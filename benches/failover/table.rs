@@ -1,21 +1,14 @@
 //! The samples as a Markdown table.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
-use crate::lab::target_dir;
-
 use super::course::{Contender, Event, Sample};
+use super::report::{self, machine, percentile};
 
 /// Prints the table and writes it to `bench.md`.
 pub fn write(samples: &[Sample], repetitions: &str) {
-    let text = render(samples, repetitions);
-    print!("{text}");
-    let path = target_dir().join("bench.md");
-    fs::write(&path, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
-    eprintln!("written to {}", path.display());
+    report::write("bench.md", &render(samples, repetitions));
 }
 
 fn render(samples: &[Sample], repetitions: &str) -> String {
@@ -79,31 +72,7 @@ fn ratio(theirs: &[Duration], ours: &[Duration]) -> String {
     }
 }
 
-/// The nearest-rank percentile.
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.checked_sub(1)?).copied()
-}
-
 fn ms(time: Duration) -> String {
     let milliseconds = time.as_secs_f64() * 1000.0;
     if milliseconds < 100.0 { format!("{milliseconds:.1}") } else { format!("{milliseconds:.0}") }
-}
-
-/// What the figures were measured on.
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-    let load = read("/proc/loadavg");
-    let load: Vec<&str> = load.split(' ').take(3).collect();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let version = Command::new("keepalived").arg("--version").env("PATH", crate::lab::tools::path()).output();
-    let version =
-        version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned()).unwrap_or_default();
-    let keepalived = version.split_whitespace().nth(1).unwrap_or("?").to_owned();
-    format!(
-        "keepalived {keepalived}, gwha {}; Linux {}, {cores} cores, load at the end {}.",
-        env!("CARGO_PKG_VERSION"),
-        read("/proc/sys/kernel/osrelease"),
-        load.join(" ")
-    )
 }

@@ -9,9 +9,9 @@ use super::drafts::{Drafts, GroupDraft};
 use super::finding::{Findings, Spot};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
-use super::model::Tools;
 use super::model::{
-    Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Sync, SyncPath, Track,
+    Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Scheduling, Sync, SyncPath,
+    Tools, Track,
 };
 use super::reader::Given;
 use super::suggest::nearest;
@@ -109,7 +109,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).collect();
     let sync = sync(&selection, &mut links, findings);
 
-    let (enabled, log_level, tools) = main?;
+    let (enabled, log_level, scheduling, tools) = main?;
     if enabled && drafts.instances.is_empty() {
         // An error, since a file that was cut off looks like this and must not end what is running.
         let at =
@@ -120,6 +120,7 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
         enabled,
         log_level,
         tools,
+        scheduling,
         instances: instances.into_iter().collect::<Option<_>>()?,
         groups: groups.into_iter().collect::<Option<_>>()?,
         tracks: tracks.into_iter().collect::<Option<_>>()?,
@@ -129,13 +130,20 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
 }
 
 /// The options of `config gwha`.
-fn main(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Option<(bool, LevelFilter, Tools)> {
+fn main(
+    drafts: &Drafts,
+    node: Node<'_>,
+    findings: &mut Findings,
+) -> Option<(bool, LevelFilter, Scheduling, Tools)> {
     let mut meant = drafts.mains.iter().filter(|main| node.is_meant(&main.only));
-    let Some(first) = meant.next() else { return Some((true, LevelFilter::Info, Tools::default())) };
+    let Some(first) = meant.next() else {
+        return Some((true, LevelFilter::Info, Scheduling::Ordinary, Tools::default()));
+    };
     for second in meant {
         findings.error(second.at.clone(), Conflict::SecondSection { first_line: first.at.line });
     }
-    Some((first.enabled?, first.log_level?, first.tools.clone()))
+    let scheduling = if first.realtime? { Scheduling::RealTime } else { Scheduling::Ordinary };
+    Some((first.enabled?, first.log_level?, scheduling, first.tools.clone()))
 }
 
 /// The links that are named, each once.

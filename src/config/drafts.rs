@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::reader::{Given, Reader};
 use super::role::RoleDraft;
 use super::schema::{
-    self, DNSMASQ_DIR, ENABLED, INSTANCES, LOG_LEVEL, ONLY, SECTIONS, SERVICE_COMMAND, SectionKind,
+    self, DNSMASQ_DIR, ENABLED, INSTANCES, LOG_LEVEL, ONLY, REALTIME, SECTIONS, SERVICE_COMMAND, SectionKind,
 };
 use super::suggest::nearest;
 use super::sync::SyncDraft;
@@ -48,6 +48,8 @@ pub struct MainDraft {
     pub log_level: Option<LevelFilter>,
     /// Where the system's own tools are.
     pub tools: Tools,
+    /// Whether it goes before ordinary programs.
+    pub realtime: Option<bool>,
 }
 
 /// `config group` as far as it could be read.
@@ -148,6 +150,7 @@ impl MainDraft {
                 service_command: reader.one(&SERVICE_COMMAND).map(|given| given.value),
                 dnsmasq_dir: reader.one(&DNSMASQ_DIR).map(|given| given.value),
             },
+            realtime: reader.one_or_default(&REALTIME).map(|given| given.value),
         }
     }
 }

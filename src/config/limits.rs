@@ -1,8 +1,9 @@
 //! Bounds of a configuration. They are far above any home or small office and keep every list, table
 //! and advert of the program within sizes that were thought about. Reaching one is a config error.
 
-/// Virtual routers. Each costs a socket and a timer; keepalived users with one for each VLAN have twenty.
-pub const INSTANCES_MAX: usize = 64;
+/// Virtual routers: as many as there are VRIDs. keepalived users with one for each VLAN have twenty; `make bench`
+/// measures 250.
+pub const INSTANCES_MAX: usize = 256;
 
 /// Sync groups; there can't be more than instances.
 pub const GROUPS_MAX: usize = INSTANCES_MAX;

@@ -6,7 +6,7 @@ use super::assemble::{Node, assemble};
 use super::drafts::Drafts;
 use super::finding::{Finding, Findings, Rejected, Spot};
 use super::limits::ROUTERS_MAX;
-use super::model::Config;
+use super::model::{Config, Scheduling, Tools};
 use super::problem::Problem;
 use crate::uci;
 
@@ -20,6 +20,23 @@ pub struct Loaded {
     file: String,
     /// Kept only if the configuration depends on the node.
     drafts: Option<Drafts>,
+}
+
+impl Config {
+    /// Nothing to do: what a disabled daemon runs with.
+    pub fn idle() -> Config {
+        Config {
+            enabled: false,
+            log_level: log::LevelFilter::Info,
+            scheduling: Scheduling::Ordinary,
+            tools: Tools::default(),
+            links: Vec::new(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            tracks: Vec::new(),
+            sync: None,
+        }
+    }
 }
 
 /// Reads a configuration and checks it for every router that it is for.

@@ -23,6 +23,8 @@ pub struct Config {
     pub log_level: log::LevelFilter,
     /// Where the system's own tools are, if they are not where OpenWrt has them.
     pub tools: Tools,
+    /// `option realtime`.
+    pub scheduling: Scheduling,
     /// The links that instances and tracks name, each once.
     pub links: Vec<LinkRef>,
     /// Virtual routers in the order of the file: adverts leave in this order.
@@ -35,20 +37,14 @@ pub struct Config {
     pub sync: Option<Sync>,
 }
 
-impl Config {
-    /// Nothing to do: what a disabled daemon runs with.
-    pub fn idle() -> Config {
-        Config {
-            enabled: false,
-            log_level: log::LevelFilter::Info,
-            tools: Tools::default(),
-            links: Vec::new(),
-            instances: Vec::new(),
-            groups: Vec::new(),
-            tracks: Vec::new(),
-            sync: None,
-        }
-    }
+/// What the daemon gets of the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scheduling {
+    /// What every program gets.
+    #[default]
+    Ordinary,
+    /// What it wants, before every ordinary program, and its memory stays in memory.
+    RealTime,
 }
 
 /// A network device, as the user named it.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Scheduling};
 use crate::config::{self, Loaded, Rejected};
 use crate::status::{Checked, ConfigState};
 
@@ -38,12 +38,12 @@ impl ConfigFile {
     /// The configuration in force, for a node with these addresses: without anything in it if it is disabled, or if no
     /// file was ever good.
     pub fn config(&self, own: &[IpAddr]) -> Config {
-        let Some(loaded) = &self.loaded else { return idle() };
+        let Some(loaded) = &self.loaded else { return Config::idle() };
         let config = loaded.for_node(own).unwrap_or_else(|rejected| {
             log::error!("{}", sentences(&rejected.errors).join("; "));
             loaded.config.clone()
         });
-        if config.enabled { config } else { idle() }
+        if config.enabled { config } else { Config::idle() }
     }
 
     /// What the file says to every router, for comparing it with another router's.
@@ -69,6 +69,11 @@ impl ConfigFile {
     /// How much to log.
     pub fn log_level(&self) -> log::LevelFilter {
         self.loaded.as_ref().map_or(log::LevelFilter::Info, |loaded| loaded.config.log_level)
+    }
+
+    /// What the daemon gets of the processor.
+    pub fn scheduling(&self) -> Scheduling {
+        self.loaded.as_ref().map_or(Scheduling::Ordinary, |loaded| loaded.config.scheduling)
     }
 
     /// For the status.
@@ -113,9 +118,4 @@ pub fn check(path: &Path) -> (Checked, Option<Loaded>) {
 
 fn sentences(findings: &[config::Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
-}
-
-/// The configuration of a node that takes part in nothing.
-pub fn idle() -> Config {
-    Config::idle()
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::config::model::Config;
+use crate::config::model::{Config, Scheduling};
 use crate::engine::{Boot, Engine, Event, Instant};
 use crate::status::Checked;
 
+use super::realtime;
 use super::run::Daemon;
 
 impl Daemon {
@@ -13,6 +14,7 @@ impl Daemon {
     pub(super) fn first_config(&mut self, boot: &Boot, now: Instant) {
         let checked = self.file.read();
         log::set_max_level(self.file.log_level());
+        realtime::change(Scheduling::Ordinary, self.file.scheduling());
         log::info!("version {} started with {}", env!("CARGO_PKG_VERSION"), checked.file);
         self.tell_about_file(&checked);
         self.system.resolver().read_beside(self.file.path());
@@ -26,10 +28,12 @@ impl Daemon {
 
     /// SIGHUP, or `gwha reload`. A bad file leaves everything as it is.
     pub(super) fn reload(&mut self, now: Instant) -> Checked {
+        let before = self.file.scheduling();
         let checked = self.file.read();
         self.tell_about_file(&checked);
         if checked.valid {
             log::set_max_level(self.file.log_level());
+            realtime::change(before, self.file.scheduling());
             log::info!("{}: read again", checked.file);
             self.system.resolver().read_beside(self.file.path());
             self.apply(now);

@@ -9,12 +9,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 
 use nix::errno::Errno;
 
 use crate::config::model::Config;
 use crate::control::server::Server;
-use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered, Role};
+use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered};
 use crate::limits;
 use crate::status::Happening;
 
@@ -22,9 +23,10 @@ use super::act::Fact;
 use super::bounded::plain;
 use super::bus::Bus;
 use super::clock::{self, Timer};
-use super::config_file::{self, ConfigFile};
-use super::conflicts::{Conflicts, Seen};
+use super::config_file::ConfigFile;
+use super::conflicts::Conflicts;
 use super::duties::Duties;
+use super::gather::{self, Gather};
 use super::handover::Asked;
 use super::history::History;
 use super::leases::Leases;
@@ -36,7 +38,7 @@ use super::poller::{Interest, Poller, Source};
 use super::probes::Probes;
 use super::run_dir::{self, RunDir};
 use super::signals::{Request, Signals};
-use super::sockets::{Buffer, Received, Sockets};
+use super::sockets::{Buffer, Sockets};
 use super::storage::Storage;
 use super::system::System;
 
@@ -110,8 +112,9 @@ pub struct Daemon {
     pub(super) actions: Vec<Action>,
     timer: Timer,
     signals: Signals,
-    packet: Buffer,
+    pub(super) packet: Buffer,
     backlog_turns: u32,
+    pub(super) gather: Gather,
 }
 
 /// Whether the loop goes on.
@@ -125,8 +128,10 @@ pub enum Life {
 
 /// Whether a socket was read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backlog {
+pub(super) enum Backlog {
+    /// It was.
     None,
+    /// There is more.
     More,
 }
 
@@ -160,7 +165,7 @@ impl Daemon {
         let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
         let duties = Duties::new(started, &mut poller).map_err(kernel("epoll"))?;
-        let idle = Arc::new(config_file::idle());
+        let idle = Arc::new(Config::idle());
         let mut daemon = Daemon {
             started,
             file: ConfigFile::new(options.config),
@@ -190,6 +195,7 @@ impl Daemon {
             signals,
             packet: Buffer::new(),
             backlog_turns: 0,
+            gather: Gather::default(),
             run_dir,
         };
         daemon.duties.resume(daemon_was_master(&boot));
@@ -215,7 +221,17 @@ impl Daemon {
         self.leases.flush();
         self.write_lines();
         self.bus.flush(&mut self.poller);
+        self.gather(backlog, now);
         Ok(())
+    }
+
+    /// Lets more packets arrive before the next turn looks for them, if they come in numbers.
+    fn gather(&mut self, backlog: Backlog, now: Instant) {
+        if self.gather.is_worth(now) && backlog == Backlog::None {
+            if let Some(pause) = gather::pause(now, self.next_deadline()) {
+                thread::sleep(pause);
+            }
+        }
     }
 
     fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
@@ -262,47 +278,6 @@ impl Daemon {
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
-    }
-
-    fn receive(&mut self, slot: u16, now: Instant) -> Backlog {
-        let mut buffer = core::mem::take(&mut self.packet);
-        let mut backlog = Backlog::More;
-        for _ in 0..limits::PACKETS_PER_TURN {
-            match self.sockets.receive(slot, &mut buffer) {
-                Received::Packet(packet) => {
-                    // Usually one: two only if two links are one device.
-                    let mut position = 0;
-                    while let Some(link) = self.sockets.link(slot, position) {
-                        self.step(now, Event::Vrrp { link, packet });
-                        position += 1;
-                    }
-                }
-                Received::Junk => {}
-                Received::Nothing => {
-                    backlog = Backlog::None;
-                    break;
-                }
-            }
-        }
-        self.packet = buffer;
-        backlog
-    }
-
-    fn look_for_conflicts(&mut self, slot: u16, now: Instant) {
-        for _ in 0..limits::CONFLICTS_PER_TURN {
-            match self.conflicts.receive(slot) {
-                Seen::Claim(claim) if self.system.mac(claim.link) != Some(claim.mac) => {
-                    // A standby hears the master's own announcements.
-                    let group = self.config.instances.get(claim.instance.index()).map(|it| it.group);
-                    if group.is_some_and(|group| self.engine.role(group).0 == Role::Master) {
-                        self.conflicts.note(claim, now);
-                        self.step(now, Event::Conflict { instance: claim.instance });
-                    }
-                }
-                Seen::Claim(_) | Seen::Other => {}
-                Seen::Nothing => return,
-            }
-        }
     }
 
     fn take_signals(&mut self, now: Instant) {

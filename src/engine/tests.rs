@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::model::{
-    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Routers, Vip,
+    Actions, AnnounceSchedule, Base, Group as GroupConfig, Instance, LinkRef, Mode, Preempt, Routers,
+    Scheduling, Vip,
 };
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
@@ -47,6 +48,7 @@ fn config() -> Config {
         enabled: true,
         log_level: log::LevelFilter::Info,
         tools: Default::default(),
+        scheduling: Scheduling::Ordinary,
         links: ["lan", "iot", "wan"].map(|name| LinkRef::Interface(name.to_string())).to_vec(),
         instances: (0..3).map(instance).collect(),
         groups: vec![GroupConfig {
@@ -397,6 +399,33 @@ fn a_reload_that_adds_an_address_announces_it_and_keeps_the_role() {
     assert!(pair.log.iter().any(|(_, _, action)| *action == Action::Announce { instance: InstanceId(0) }));
     assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
     assert!(!pair.log.iter().any(|(_, _, action)| matches!(action, Action::Role(_))));
+}
+
+/// The master was heard last on an instance that is in another group from then on.
+#[test]
+fn a_reload_that_splits_a_group_leaves_a_standby_that_listens() {
+    let mut pair = Pair::settled();
+    let mut split = config();
+    let whole = split.groups[0].clone();
+    split.groups = (0..)
+        .map(GroupId)
+        .zip(whole.instances.clone())
+        .map(|(id, instance)| {
+            split.instances[instance.index()].group = id;
+            crate::config::model::Group {
+                name: format!("group{}", id.0),
+                instances: vec![instance],
+                ..whole.clone()
+            }
+        })
+        .collect();
+    let split = Arc::new(split);
+
+    pair.step(B, Event::Config(Arc::clone(&split)));
+    pair.step(A, Event::Config(split));
+    pair.run(Duration::from_secs(10));
+
+    assert_eq!(pair.roles(), [Some(Role::Master), Some(Role::Backup)]);
 }
 
 /// A lone master with a carrier check on its WAN, asked every 200 ms, that answers until `lost`.

@@ -12,7 +12,7 @@ use super::message::{GroupSetup, InstanceSetup, Setup, clean};
 /// Bytes of a list of addresses that are told in words.
 const WORDS_BYTES: usize = 100;
 
-/// Instances and groups that are compared: what the configuration allows. A list from outside may be longer.
+/// Instances and groups that are told and compared one by one: so many fit a message. The digest is about all.
 const COMPARED_MAX: usize = 64;
 
 /// Differences that are told one by one.
@@ -20,9 +20,9 @@ const DIFFERENCES_MAX: usize = 8;
 
 /// What this router's configuration says, as far as all routers must say the same.
 pub fn setup(config: &Config) -> Setup {
-    let instances = config.instances.iter().map(instance).collect();
-    let groups =
-        config.groups.iter().map(|it| GroupSetup { name: it.name.clone(), ranks: ranks(it) }).collect();
+    let instances = config.instances.iter().take(COMPARED_MAX).map(instance).collect();
+    let group = |it: &Group| GroupSetup { name: it.name.clone(), ranks: ranks(it) };
+    let groups = config.groups.iter().take(COMPARED_MAX).map(group).collect();
     Setup { digest: digest(config), instances, groups }
 }
 

@@ -20,6 +20,7 @@ mod hostile;
 mod interop;
 mod leases;
 mod peer;
+mod realtime;
 mod recovery;
 mod selftest;
 mod setups;

@@ -12,9 +12,14 @@ use super::topology::{CARRIER, Host, Segment};
 
 /// Starts keepalived on `host`.
 pub fn start(lab: &Lab, host: Host, setup: &Setup) -> Daemon {
+    start_with(lab, host, &configuration(setup, host))
+}
+
+/// Starts keepalived on `host` with the configuration given as text.
+pub fn start_with(lab: &Lab, host: Host, configuration: &str) -> Daemon {
     tools::require(&["keepalived"]);
     let config = lab.dir.join(format!("{host}.keepalived.conf"));
-    write(&config, &configuration(setup, host));
+    write(&config, configuration);
     let mut command = host.netns().command("keepalived");
     command.args(["--dont-fork", "--vrrp", "--log-console"]);
     command.args(["--use-file".as_ref(), config.as_os_str()]);

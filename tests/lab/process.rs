@@ -97,7 +97,7 @@ impl Drop for Daemon {
 }
 
 /// `parent` and all its descendants, parents first.
-fn family(parent: Pid) -> Vec<Pid> {
+pub fn family(parent: Pid) -> Vec<Pid> {
     let parents: Vec<(Pid, Pid)> = fs::read_dir("/proc")
         .expect("the process table can be read")
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("unshare", "util-linux"),
     ("mount", "mount"),
     ("hostname", "hostname"),
+    ("strace", "strace"),
 ];
 
 /// Fails with the command that installs what is missing.

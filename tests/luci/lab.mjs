@@ -1,11 +1,10 @@
-// Two gwha daemons in network namespaces of their own, with a carrier router between them.
-import { execFileSync, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync, openSync } from 'node:fs';
+// Two gwha daemons in network namespaces of their own, each on a bus of its own, with a carrier router between them.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { dirname, join } from 'node:path';
+import { call, publish } from './ubus.mjs';
 
-const run = promisify(execFile);
 const ip = line => execFileSync('ip', line.split(' '), { stdio: [ 'ignore', 'ignore', 'inherit' ] });
 
 export const CONFIG = `config gwha 'main'
@@ -42,6 +41,21 @@ config track 'carrier'
 	option weight '-30'
 `;
 
+/* With the channel between the routers; Lab.pair() gives it a key. */
+export const PAIRED = `${CONFIG}
+config sync 'peer'
+	option instance 'lan'
+`;
+
+const NETWORK = `config interface 'lan'
+	option device 'lan'
+	option proto 'static'
+
+config interface 'wan'
+	option device 'wan'
+	option proto 'static'
+`;
+
 export class Lab {
 	constructor(program) {
 		this.program = program;
@@ -68,7 +82,52 @@ export class Lab {
 			ip(`-n ${space} link set ${net} up`);
 			ip(`-n ${space} addr add ${prefix}${host}/24 dev ${net}`);
 		}
-		this.nodes[name] = { space, config: join(this.dir, `${name}.conf`), runDir: join(this.dir, name), hostName: `gw-${name}` };
+		const etc = join(this.dir, name, 'etc');
+		mkdirSync(join(etc, 'config'), { recursive: true });
+		mkdirSync(join(etc, 'gwha'));
+		writeFileSync(join(etc, 'config/network'), NETWORK);
+		this.nodes[name] = { space, etc, config: join(etc, 'config/gwha'), runDir: join(this.dir, name, 'run'), bus: join(this.dir, name, 'ubus.sock'), hostName: `gw-${name}` };
+	}
+
+	/* A bus for each node, with what netifd says of the networks. */
+	async open() {
+		const all = [ 'lan', 'wan' ].map(name => ({ interface: name, up: true, pending: false, available: true, autostart: true,
+			l3_device: name, device: name, proto: 'static' }));
+		for (const node of Object.values(this.nodes)) {
+			node.broker = spawn(join(dirname(this.program), 'examples/broker'), [ node.bus ], { stdio: 'ignore' });
+			while (!existsSync(node.bus))
+				await new Promise(done => setTimeout(done, 20));
+			node.netifd = await publish(node.bus, 'network.interface', { dump: () => ({ interface: all }) });
+		}
+		return this;
+	}
+
+	write(name, config) {
+		writeFileSync(this.nodes[name].config, config);
+	}
+
+	/* Gives all routers the same key, and so a channel, as `gwha pair` does. */
+	pair() {
+		for (const node of Object.values(this.nodes))
+			this.key(node, '5a');
+	}
+
+	key(node, byte) {
+		writeFileSync(join(node.etc, 'gwha/key'), `${byte.repeat(32)}\n`, { mode: 0o600 });
+	}
+
+	unpair() {
+		for (const node of Object.values(this.nodes))
+			rmSync(join(node.etc, 'gwha/key'), { force: true });
+	}
+
+	/* What procd's reload trigger comes to: a daemon that runs reads its file, one that does not is started. */
+	reload(name) {
+		const node = this.nodes[name];
+		if (node.child)
+			node.child.kill('SIGHUP');
+		else
+			this.launch(name);
 	}
 
 	link(name, net, state) {
@@ -79,13 +138,19 @@ export class Lab {
 		ip(`-n ${this.tag}c addr ${state === 'up' ? 'add' : 'del'} 10.0.0.1/24 dev wan`);
 	}
 
-	start(name, config = CONFIG, hostName) {
+	start(name, config = CONFIG) {
+		this.write(name, config);
+		this.launch(name);
+	}
+
+	/* The daemon of a node sees the node's own /etc. */
+	launch(name) {
 		const node = this.nodes[name];
-		writeFileSync(node.config, config);
 		const log = openSync(join(this.dir, `${name}.log`), 'a');
-		node.child = spawn('ip', [ 'netns', 'exec', node.space, 'unshare', '--uts', 'sh', '-c', 'hostname "$0" && exec "$@"',
-			hostName || node.hostName, this.program, 'run', '--stderr', '--config', node.config, '--run-dir', node.runDir ],
-		{ stdio: [ 'ignore', log, log ] });
+		const line = [ 'netns', 'exec', node.space, 'unshare', '--uts', '--mount', 'sh', '-c',
+			'hostname "$0" && mount --bind "$1" /etc && shift && exec "$@"', node.hostName, node.etc,
+			this.program, 'run', '--stderr', '--run-dir', node.runDir, '--ubus', node.bus ];
+		node.child = spawn('ip', line, { stdio: [ 'ignore', log, log ] });
 		node.ended = new Promise(done => node.child.once('exit', done));
 	}
 
@@ -98,39 +163,13 @@ export class Lab {
 		delete node.child;
 	}
 
-	/* The program's answer, or an error with `notRunning`. */
-	async ask(name, command) {
-		const node = this.nodes[name];
-		const line = [ ...command, '--config', node.config, '--run-dir', node.runDir ];
-		const { stdout, code } = await run(this.program, line).then(out => ({ ...out, code: 0 }), error => error);
-		if (code === 3)
-			throw Object.assign(new Error('not running'), { notRunning: true });
-		return stdout;
+	/* A method of the daemon, called over the bus. */
+	call(name, method, params = {}) {
+		return call(this.nodes[name].bus, 'gwha', method, params);
 	}
 
-	/* Carries out a command, or throws the program's own words. */
-	async order(name, command) {
-		const node = this.nodes[name];
-		await run(this.program, [ ...command, '--config', node.config, '--run-dir', node.runDir ])
-			.catch(error => { throw new Error((error.stdout + error.stderr).trim()); });
-	}
-
-	/* Until `act` no longer fails: the routers refuse a switch while the one before is not settled. */
-	async patiently(act) {
-		for (let round = 0; ; round++) {
-			try {
-				return await act();
-			}
-			catch (error) {
-				if (round === 20)
-					throw error;
-				await new Promise(done => setTimeout(done, 500));
-			}
-		}
-	}
-
-	async status(name) {
-		return JSON.parse(await this.ask(name, [ 'status', '--json' ]));
+	status(name) {
+		return this.call(name, 'status');
 	}
 
 	async until(name, isSo, what) {
@@ -145,8 +184,11 @@ export class Lab {
 	}
 
 	async end() {
-		for (const name of Object.keys(this.nodes))
+		for (const [ name, node ] of Object.entries(this.nodes)) {
 			await this.stop(name);
+			node.netifd?.destroy();
+			node.broker?.kill();
+		}
 		for (const name of [ 'a', 'b', 'c' ])
 			ip(`netns del ${this.tag}${name}`);
 		rmSync(this.dir, { recursive: true });

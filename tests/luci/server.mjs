@@ -1,52 +1,78 @@
-// Serves the views with the LuCI they run in, and answers /ubus/ as uhttpd and rpcd do.
+// Serves the views as a router does, minified, with the LuCI they run in, and answers /ubus/ as uhttpd and rpcd do.
 import { createServer } from 'node:http';
-import { readFileSync, existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { jsmin } from 'jsmin';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const app = join(here, '../../luci-app/htdocs');
-const rights = JSON.parse(readFileSync(join(here, '../../luci-app', 'root', 'usr/share/rpcd/acl.d/luci-app-gwha.json'))) ['luci-app-gwha'];
+const app = join(dirname(fileURLToPath(import.meta.url)), '../../luci-app');
+const rights = JSON.parse(readFileSync(join(app, 'root/usr/share/rpcd/acl.d/luci-app-gwha.json')))['luci-app-gwha'];
 const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', png: 'image/png' };
 
 // ubus codes, and uhttpd's own.
 const DENIED = { code: -32002, message: 'Access denied' };
 const ABSENT = { code: -32000, message: 'Object not found' };
 
-/* Whether the app's own rights file allows the call: a method that it forgets fails here too. */
-function allowed(object, method, readOnly) {
-	if (object !== 'gwha')
-		return true;
-	const has = part => (part.ubus.gwha || []).includes(method);
-	return has(rights.read) || (!readOnly && has(rights.write));
+const isWriting = { uci: method => [ 'add', 'set', 'delete', 'order', 'rename', 'revert' ].includes(method), file: method => method === 'write' };
+
+/* Whether the session may make the call. For what is the app's, its own rights file decides, so that a method or a file that
+ * it forgets fails here too; the rest is what every LuCI user may do. */
+function allowed(object, method, params, readOnly) {
+	const granted = [ rights.read, readOnly ? {} : rights.write ];
+	if (object === 'gwha')
+		return granted.some(part => (part.ubus?.gwha || []).includes(method));
+	if (object === 'file' && method === 'write')
+		return granted.some(part => (part.file?.[params.path] || []).includes('write'));
+	if (object === 'uci' && params.config === 'gwha')
+		return (isWriting.uci(method) ? granted.slice(1) : granted).some(part => (part.uci || []).includes('gwha'));
+	return object !== 'uci' || !isWriting.uci(method);
 }
 
 /*
- * router: { status, history, ...: async params => reply; uci: {package: {section: {...}}}; readOnly; files }
- * tree: where LuCI's own files are looked for, in that order.
+ * router: see bench.mjs. `methods` replaces methods of the object gwha: {name: async params => reply}.
+ * roots: where LuCI's own files are looked for, in that order.
  */
 export function serve(router, roots, page) {
 	const server = createServer(async (request, response) => {
 		const path = normalize(new URL(request.url, 'http://x').pathname);
 		if (path.startsWith('/ubus'))
 			return answer(request, response, router);
-		const body = path.startsWith('/cgi-bin/') ? page(path, router) : file([ app, ...roots ], path);
+		if (path.startsWith('/cgi-bin/luci/admin/uci/'))
+			return apply(path.split('/').pop(), response, router);
+		const body = path.startsWith('/cgi-bin/') ? page(path) : file(roots, path);
 		if (body === null) {
 			response.writeHead(404);
 			return response.end();
 		}
 		response.writeHead(200, { 'Content-Type': path.startsWith('/cgi-bin/') ? 'text/html; charset=utf-8'
-			: TYPES[path.split('.').pop()] || 'application/octet-stream' });
+			: `${TYPES[path.split('.').pop()] || 'application/octet-stream'}; charset=utf-8` });
 		response.end(body);
 	});
 	return new Promise(done => server.listen(0, '127.0.0.1', () => done(server)));
 }
 
+/* The requests with which LuCI applies what is saved. */
+async function apply(step, response, router) {
+	const isFirst = step === 'apply_rollback';
+	if (isFirst)
+		await router.uci.apply();
+	response.writeHead(isFirst ? 200 : 204, { 'Content-Type': 'application/json' });
+	response.end(isFirst ? '{"token":"x"}' : undefined);
+}
+
 function file(roots, path) {
 	if (path === '/favicon.ico')
 		return '';
+	const own = join(app, 'htdocs', path);
+	if (existsSync(own))
+		return path.endsWith('.js') ? minified(own) : readFileSync(own);
 	const found = roots.map(root => join(root, path)).find(existsSync);
 	return found ? readFileSync(found) : null;
+}
+
+/* As OpenWrt's build does it. */
+export function minified(path) {
+	return jsmin(readFileSync(path, 'utf8')).trim();
 }
 
 async function answer(request, response, router) {
@@ -56,7 +82,9 @@ async function answer(request, response, router) {
 	if (router.unreachable)
 		return request.socket.destroy();
 	const calls = JSON.parse(text);
-	const replies = await Promise.all([].concat(calls).map(call => reply(call, router)));
+	const replies = [];
+	for (const call of [].concat(calls))
+		replies.push(await reply(call, router));
 	response.writeHead(200, { 'Content-Type': 'application/json' });
 	response.end(JSON.stringify(Array.isArray(calls) ? replies : replies[0]));
 }
@@ -66,54 +94,39 @@ async function reply(call, router) {
 	if (call.method !== 'call')
 		return { ...envelope, result: {} };
 	const [ , object, method, params ] = call.params;
-	router.calls?.push({ object, method, params });
-	if (!allowed(object, method, router.readOnly))
+	router.calls.push({ object, method, params });
+	if (!allowed(object, method, params, router.readOnly))
 		return { ...envelope, error: DENIED };
 	try {
-		const handler = object === 'gwha' ? router.methods[method] : SYSTEM[object]?.[method];
-		return handler ? { ...envelope, result: [ 0, await handler(params, router) ] } : { ...envelope, error: ABSENT };
+		const handler = object === 'gwha' ? router.methods?.[method] || ((own, it) => it.lab.call(it.name, method, own))
+			: object === 'uci' ? router.uci[method] : SYSTEM[object]?.[method];
+		return handler ? { ...envelope, result: [ 0, await handler(params, router) ].filter(part => part !== undefined) } : { ...envelope, error: ABSENT };
 	}
 	catch (error) {
+		if (!error.notRunning)
+			console.error(`${object} ${method}:`, error);
 		return error.notRunning ? { ...envelope, error: ABSENT } : { ...envelope, result: [ 9 ] };
 	}
 }
 
+const DEVICES = { lan: { name: 'lan', type: 1, up: true, devtype: 'ethernet', ipaddrs: [], ip6addrs: [], flags: { up: true }, stats: {}, link: {} } };
+
+/* Enough of a system for LuCI's own scripts. */
 const SYSTEM = {
-	uci: {
-		get: (params, router) => ({ values: router.uci[params.config] || {} }),
-		add: (params, router) => {
-			const name = params.name || `cfg${Object.keys(router.uci[params.config]).length}`;
-			router.uci[params.config][name] = { '.type': params.type, '.name': name, '.anonymous': !params.name, ...params.values };
-			return { section: name };
-		},
-		set: (params, router) => { Object.assign(router.uci[params.config][params.section], params.values); return {}; },
-		delete: (params, router) => {
-			if (params.options)
-				params.options.forEach(option => delete router.uci[params.config][params.section][option]);
-			else
-				delete router.uci[params.config][params.section];
-			return {};
-		},
-		changes: () => ({ changes: {} }),
-		order: () => ({}),
-		apply: () => ({}),
-		confirm: () => ({})
-	},
 	file: {
-		write: (params, router) => { router.files[params.path] = params.data; return {}; },
+		write: (params, router) => {
+			writeFileSync(join(router.folder, params.path.replace(/^\/etc\//, '')), params.data, { mode: params.mode });
+		},
 		list: () => ({ entries: [] }),
 		stat: () => ({})
 	},
-	session: { access: (params, router) => ({ access: !router.readOnly }) },
-	luci: {
-		getFeatures: () => ({}), getBoardJSON: () => ({ network: {} }), getHostHints: () => ({}),
-		getNetworkDevices: () => ({ 'br-lan': { name: 'br-lan', type: 1, up: true, devtype: 'bridge', bridge: true, ports: [], ipaddrs: [], ip6addrs: [], flags: { up: true }, stats: {}, link: {} } }),
-		getWirelessDevices: () => ({}), getDUIDHints: () => ({})
-	},
+	session: { access: (params, router) => ({ access: !(router.readOnly && params.function === 'write') }) },
+	luci: { getFeatures: () => ({}) },
 	'luci-rpc': {
 		getBoardJSON: () => ({ network: {} }), getHostHints: () => ({}), getWirelessDevices: () => ({}), getDSLStatus: () => ({}),
-		getNetworkDevices: () => ({})
+		getNetworkDevices: () => DEVICES
 	},
 	network: { get_proto_handlers: () => ({ static: {}, dhcp: {} }) },
-	'network.interface': { dump: () => ({ interface: [ { interface: 'lan', up: true, l3_device: 'br-lan', device: 'br-lan', proto: 'static', 'ipv4-address': [], 'ipv6-address': [], route: [], data: {} } ] }) }
+	'network.interface': { dump: () => ({ interface: [ 'lan', 'wan' ].map(name => ({ interface: name, up: true, l3_device: name, device: name, proto: 'static',
+		'ipv4-address': [], 'ipv6-address': [], route: [], data: {} })) }) }
 };

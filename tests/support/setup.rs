@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use gwha::config::model::{
     Actions, AnnounceSchedule, Base, Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Mode,
-    Places, Preempt, Routers, Track, TrackId, TrackKind, TrackScope, TrackUse, Vip, Weight,
+    Places, Preempt, Routers, Scheduling, Track, TrackId, TrackKind, TrackScope, TrackUse, Vip, Weight,
 };
 use gwha::wire::types::{Family, Interval, Version, Vrid};
 use gwha::wire::vrrp::{Auth, ChecksumForm};
@@ -226,6 +226,7 @@ impl Setup {
             enabled: true,
             log_level: log::LevelFilter::Info,
             tools: Default::default(),
+            scheduling: Scheduling::Ordinary,
             links: self.links().into_iter().map(LinkRef::Device).collect(),
             instances: instances.collect(),
             groups: vec![self.group()],

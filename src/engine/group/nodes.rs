@@ -9,6 +9,7 @@ use super::super::action::{Action, Notice};
 use super::super::cx::Cx;
 use super::super::member::Peer;
 use super::super::time::Instant;
+use super::standby::Present;
 use super::{Group, Heard, State};
 
 /// Another router, as far as it can be told apart.
@@ -67,6 +68,14 @@ impl Group {
             None => own_source,
         };
         self.address_key(cx, speaker, heard.source) > own
+    }
+
+    /// When the master's present word is believed to be all it says (rule 8): after a better one it must have stood for
+    /// two intervals. Somebody who forges the better one beside it would else be followed by a preemption each time.
+    pub(super) fn believed_from(&self, master: &Present) -> Instant {
+        let wait = self.members[master.member].learned.duration().saturating_mul(2);
+        let changed = master.previous.filter(|(old, _)| *old > self.priority);
+        changed.map_or_else(Instant::default, |(_, at)| at.after(wait))
     }
 
     /// One silent member is no reason to move (rule 4), but worth a word.

@@ -5,7 +5,8 @@ use crate::config::model::{Config, Instance};
 use super::super::cx::Cx;
 use super::super::member::Member;
 use super::super::reload::find;
-use super::{Group, Use};
+use super::standby::Standby;
+use super::{Group, State, Use};
 
 impl Group {
     /// `fresh` is what the group would be if it were new; what this one knows and still means something goes
@@ -24,7 +25,8 @@ impl Group {
                 new
             }
         };
-        let members = fresh.members.into_iter().map(renew).collect();
+        let members: Vec<Member> = fresh.members.into_iter().map(renew).collect();
+        self.follow_members(cx, before, &members);
         let uses =
             fresh.uses.into_iter().map(|used| renewed_use(used, &self.uses, cx.config, before)).collect();
         self.id = fresh.id;
@@ -33,6 +35,17 @@ impl Group {
         self.place = None;
         self.end_doubt();
         self
+    }
+}
+
+impl Group {
+    /// The master that a standby follows was heard last on a member that may have another place now. If it is gone, any
+    /// will do: it stands for the interval only, and there is always one.
+    fn follow_members(&mut self, cx: &Cx<'_>, before: &Config, members: &[Member]) {
+        let State::Standby(Standby { master: Some(master), .. }) = &mut self.state else { return };
+        let was = self.members.get(master.member).map(|member| member.id);
+        let is = members.iter().position(|new| find(before, cx.config, cx.instance(new.id)) == was);
+        master.member = is.unwrap_or(0);
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Group, Heard, Question, Speaker, State};
 #[derive(Debug, Clone)]
 pub(super) struct Standby {
     pub since: Instant,
-    master: Option<Present>,
+    pub master: Option<Present>,
     /// Tests in doubt of a claim under way, and when they were asked for.
     doubts: Vec<(usize, Round)>,
     doubted: Option<Instant>,
@@ -35,11 +35,11 @@ pub(super) struct Present {
     pub address: IpAddr,
     /// What ties are broken by.
     key: IpAddr,
-    member: usize,
+    pub member: usize,
     /// The priority it advertised last.
     pub word: u8,
     /// The word before, and when it changed.
-    previous: Option<(u8, Instant)>,
+    pub previous: Option<(u8, Instant)>,
     /// The highest word of this mastership: stands in for a base that isn't known.
     highest: u8,
     pub last_heard: Instant,
@@ -333,6 +333,7 @@ impl Group {
             && self.priority > STEP_BACK;
         let healthy = self.healthy_since?;
         let due = healthy.max(standby.since).after(self.config(cx).preempt_delay);
+        let due = due.max(self.believed_from(&present));
         allowed.then(|| self.held_until.map_or(due, |until| due.max(until)))
     }
 

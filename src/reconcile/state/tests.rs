@@ -61,6 +61,7 @@ fn config(groups: &[&[&str]]) -> Config {
         enabled: true,
         log_level: log::LevelFilter::Info,
         tools: Default::default(),
+        scheduling: Scheduling::Ordinary,
         links: vec![LinkRef::Interface("lan".into())],
         instances: groups.iter().enumerate().map(instance).collect(),
         groups: (0..groups.len()).map(group).collect(),

@@ -1,6 +1,6 @@
 'use strict';
 
-/* The part of LuCI's documented interface that the status page uses, so that it can be tested without LuCI. */
+/* The part of LuCI's documented interface that the pages use, so that they can be tested without LuCI. */
 
 const SETUP = window.harness;
 
@@ -41,7 +41,8 @@ window.E = (name, attributes, children) => {
 window.L = {
 	url: path => '/cgi-bin/luci/' + path,
 	hasViewPermission: () => !SETUP.readOnly,
-	toArray: value => Array.isArray(value) ? value : value === undefined || value === null ? [] : [ value ]
+	toArray: value => Array.isArray(value) ? value : typeof value === 'string' ? value.split(/\s+/).filter(word => word)
+		: value === undefined || value === null ? [] : [ value ]
 };
 
 let calls = 0;
@@ -72,12 +73,56 @@ const modules = {
 	},
 	poll: { add: (act, seconds) => window.setInterval(act, (SETUP.refresh || seconds) * 1000) },
 	uci: {
-		loaded: {},
+		loaded: {}, kept: {},
 		load(name) {
-			return call('uci', 'get', { config: name }).then(reply => { this.loaded[name] = reply.values; });
+			this.kept[name] ??= call('uci', 'get', { config: name }).then(reply => { this.loaded[name] = reply.values; });
+			return this.kept[name];
 		},
 		sections(name, type) {
 			return Object.values(this.loaded[name] || {}).filter(section => section['.type'] === type);
+		},
+		get(name, id, option) { return option ? this.loaded[name]?.[id]?.[option] : this.loaded[name]?.[id]; },
+		pending: [],
+		add(name, type, id) {
+			this.loaded[name][id] = { '.type': type, '.name': id };
+			this.pending.push([ 'add', { config: name, type: type, name: id } ]);
+		},
+		set(name, id, option, value) {
+			this.loaded[name][id][option] = value;
+			this.pending.push([ 'set', { config: name, section: id, values: { [option]: value } } ]);
+		},
+		unset(name, id, option) {
+			if (!(option in this.loaded[name][id]))
+				return;
+			delete this.loaded[name][id][option];
+			this.pending.push([ 'delete', { config: name, section: id, options: [ option ] } ]);
+		},
+		remove(name, id) {
+			delete this.loaded[name][id];
+			this.pending.push([ 'delete', { config: name, section: id } ]);
+		},
+		async save() {
+			for (const [ method, params ] of this.pending.splice(0))
+				await call('uci', method, params);
+			this.kept = {};
+			await this.load('gwha');
+		}
+	},
+	fs: { write: (path, data, mode) => call('file', 'write', { path, data, mode }) },
+	validation: {
+		parseIPv4: text => /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every(part => Number(part) < 256)
+			? text.split('.').map(Number) : null,
+		parseIPv6(text) {
+			if (!/^[0-9a-f:.]+$/i.test(text))
+				return null;
+			try {
+				const halves = new URL(`http://[${text}]/`).hostname.slice(1, -1).split('::').map(half => half ? half.split(':') : []);
+				const gap = Array(8 - halves.flat().length).fill('0');
+				return (halves.length > 1 ? [ ...halves[0], ...gap, ...halves[1] ] : halves[0]).map(word => parseInt(word, 16));
+			}
+			catch (error) {
+				return null;
+			}
 		}
 	},
 	ui: {
@@ -103,12 +148,29 @@ const modules = {
 	}
 };
 
-async function start(name) {
-	const source = await (await fetch('/luci-static/resources/view/' + name + '.js')).text();
-	const wanted = Array.from(source.matchAll(/^'require ([a-z]+)';$/gm), match => match[1]);
-	const view = new Function(...wanted, source)(...wanted.map(name => modules[name]));
-	const loaded = await view.load();
-	document.querySelector('#view').replaceChildren(await view.render(loaded));
+/* Below a form, LuCI offers what its view has not switched off. */
+function footer(view) {
+	const maps = () => Array.from(document.querySelectorAll('.cbi-map'), node => node.map);
+	const save = async () => { for (const map of maps()) await map.save(); };
+	const button = (kind, words, act) => E('button', { 'class': 'btn cbi-button cbi-button-' + kind, 'disabled': SETUP.readOnly ? '' : null,
+		'click': () => act().catch(() => null) }, [ words ]);
+	return view.handleSave === null ? [] : [ E('div', { 'class': 'cbi-page-actions' }, [
+		button('apply', 'Save & Apply', async () => {
+			await save();
+			await call('uci', 'apply', { rollback: true, timeout: 90 });
+			await call('uci', 'confirm', {});
+			window.location.reload();
+		}), ' ',
+		button('save', 'Save', save), ' ',
+		button('reset', 'Reset', () => Promise.all(maps().map(map => map.render()))) ]) ];
 }
 
-start(SETUP.view);
+async function start(name) {
+	const source = await (await fetch('/luci-static/resources/view/' + name + '.js')).text();
+	const wanted = Array.from(source.matchAll(/'require ([a-z.]+)(?: as ([a-z]+))?';/g), match => [ match[1], match[2] || match[1] ]);
+	const view = new Function(...wanted.map(pair => pair[1]), source)(...wanted.map(pair => modules[pair[0]]));
+	const loaded = await view.load();
+	document.querySelector('#view').replaceChildren(await view.render(loaded), ...footer(view));
+}
+
+window.addEventListener('load', () => start(SETUP.view));

@@ -4,349 +4,557 @@
 'require fs';
 'require uci';
 'require form';
+'require validation';
 'require tools.widgets as widgets';
 
 /*
  * Services > Gateway HA: /etc/config/gwha.
  *
- * What a field allows is what `gwha check` allows. What only the file as a whole can tell, the daemon tells: it
- * keeps the configuration before, and the page shows why.
+ * What can be saved is what `gwha check` accepts. The little that is not seen here, the daemon sees: it keeps the
+ * configuration before, and the page says why.
  */
 
 const callStatus = rpc.declare({ object: 'gwha', method: 'status', expect: { '': {} }, reject: true });
 
 const KEY_FILE = '/etc/gwha/key';
 
-/* --- what is allowed ---------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------ */
 
-function number(min, max, isFractional) {
-	return (id, value) => {
-		const pattern = isFractional ? /^[0-9]+([.][0-9]{1,3})?$/ : /^[0-9]+$/;
-		if (!value || (pattern.test(value) && Number(value) >= min && Number(value) <= max))
-			return true;
-		return _('must be %s to %s').format(String(min), String(max));
-	};
+/* The bits of a host's address; null if it is none. */
+function bits(text) {
+	const isOld = (/^[0-9.]+$/).test(text) && !(/(^|[.])0[0-9]/).test(text);
+	const parts = isOld ? validation.parseIPv4(text) : text.indexOf(':') < 0 ? null : validation.parseIPv6(text);
+	const all = parts ? parts.map(part => part.toString(2).padStart(isOld ? 8 : 16, '0')).join('') : '';
+	const special = isOld ? /^(0{8}|01111111|1110|1{32})/ : /^(0{127}|1{8}|0{80}1{16})/;
+	return all && !special.test(all) ? all : null;
 }
 
-/* Lists are asked for each of their items. */
+function isLinkLocal(address) {
+	return address.length === 128 && address.indexOf('1111111010') === 0;
+}
+
+function isAlike(one, other) {
+	return one.length === other.length && isLinkLocal(one) === isLinkLocal(other);
+}
+
+/* ADDRESS[/LENGTH] [label NAME], or null. */
+function parseVip(text) {
+	const words = text.trim().split(' ').filter(word => word);
+	const pair = (words[0] || '').split('/');
+	const address = bits(pair[0]);
+	const length = pair.length > 1 ? pair[1] : null;
+	const isLength = length === null || (/^[0-9]{1,3}$/.test(length) && Number(length) >= 1 && address && Number(length) <= address.length);
+	const isLabel = words.length === 1 || (words.length === 3 && words[1] === 'label' && /^[!#-&(-.0-~]{1,15}$/.test(words[2])
+		&& address && address.length === 32);
+	return address && pair.length < 3 && isLength && isLabel ? { address: address, length: length && Number(length) } : null;
+}
+
+/* --- what is allowed --------------------------------------------------------------- */
+
+function number(min, max, isFractional) {
+	const pattern = isFractional ? /^[0-9]+([.][0-9]{1,3})?$/ : /^[0-9]+$/;
+	return (id, value) => !value || (pattern.test(value) && Number(value) >= min && Number(value) <= max)
+		|| _('must be %s to %s').format(String(min), String(max));
+}
+
 function matching(pattern, words) {
 	return (id, value) => !value || pattern.test(value) || words;
 }
 
-function isHost(address) {
-	const parts = address.split('.').map(Number);
-	if (parts.length !== 4)
-		return address.indexOf(':') >= 0;
-	return parts[0] !== 0 && parts[0] < 224;
+function host(id, value) {
+	return !value || bits(value) !== null || _('must be the address of a host');
 }
 
-function family(address) {
-	return address.indexOf(':') >= 0 ? 6 : 4;
+/* LuCI asks a list about the item that is being typed, and with nothing about the list as it stands. */
+function each(check, whole) {
+	return function(id, value) {
+		const items = L.toArray(this.formvalue(id));
+		const verdicts = (value ? [ value ] : items).map(item => check.call(this, id, item, items));
+		if (!value && whole)
+			verdicts.push(whole.call(this, id, items));
+		return verdicts.filter(verdict => verdict !== true)[0] || true;
+	};
 }
 
-function bits(address) {
-	return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+const SERVICE = matching(/^[A-Za-z0-9_+@][A-Za-z0-9_.+@-]{0,63}$/, _('must be the name of a service'));
+const DEVICE = matching(/^[!#-&(-.0-9;-~]{1,15}$/, _('must be the name of a device'));
+const PATH = (id, value) => !value || (value[0] === '/' && value.split('/').every(part => part !== '.' && part !== '..')) || _('must be an absolute path');
+
+/* --- what other fields of the page say ------------------------------------------------ */
+
+function names(type) {
+	return uci.sections('gwha', type).map(section => section['.name']);
 }
 
-/* Whether IPv4 subnet `address`/`length` has `other`. */
-function contains(address, length, other) {
-	const size = Math.pow(2, 32 - length);
-	return Math.floor(bits(address) / size) === Math.floor(bits(other) / size);
+/* What the form has for an option of any section, as a list. */
+function said(option, id, name) {
+	const found = option.map.lookupOption(name, id);
+	return found ? L.toArray(found[0].formvalue(found[1])).filter(value => value !== '') : [];
 }
 
-function validateRouter(id, value) {
-	if (!value)
-		return true;
-	if (!isHost(value))
+/* The other sections of a type that are there on a router where this one is. */
+function others(option, type, id) {
+	const only = said(option, id, 'only');
+	const isShared = list => !only.length || !list.length || list.some(router => only.indexOf(router) >= 0);
+	return names(type).filter(other => other !== id && isShared(said(option, other, 'only')));
+}
+
+function groupOf(option, instance) {
+	return names('group').filter(group => said(option, group, 'instance').indexOf(instance) >= 0)[0];
+}
+
+function linkOf(option, instance) {
+	return said(option, instance, 'device').map(device => 'device ' + device).concat(said(option, instance, 'interface'))[0];
+}
+
+/* The routers of an instance, or of a group's instances. */
+function routersOf(option, id) {
+	const members = said(option, id, 'instance');
+	return (members.length ? members : [ id ]).map(instance => said(option, instance, 'router')).filter(list => list.length)[0] || [];
+}
+
+/* --- segments --------------------------------------------------------------------------- */
+
+function checkRouter(id, value, items) {
+	const address = bits(value);
+	if (!address)
 		return _('must be the address of a host');
-	const listed = L.toArray(this.formvalue(id));
-	if (listed.length < 2)
-		return _('must have the addresses of both routers');
-	if (listed.length > 8)
-		return _('must be at most 8 routers');
-	if (listed.filter(address => address === value).length > 1)
-		return _('is there twice');
-	if (listed.some(address => family(address) !== family(value)))
+	if (items.some(item => (bits(item) || address).length !== address.length))
 		return _('must be all IPv4 or all IPv6');
-	return true;
+	return items.filter(item => bits(item) === address).length < 2 || _('is there twice');
 }
 
-function validateVip(id, value) {
-	if (!value)
-		return true;
-	const words = value.trim().split(' ').filter(word => word.length);
-	const pair = words[0].split('/');
-	const address = pair[0];
-	const is4 = family(address) === 4;
-	const length = pair.length > 1 ? Number(pair[1]) : null;
-	const isAddress = is4 ? /^[0-9]{1,3}([.][0-9]{1,3}){3}$/.test(address) && address.split('.').every(part => Number(part) < 256)
-		: /^[0-9a-fA-F:.]+$/.test(address);
-	const isLength = length === null || (/^[0-9]+$/.test(pair[1]) && length >= 1 && length <= (is4 ? 32 : 128));
-	const isLabel = words.length === 1 || (is4 && words.length === 3 && words[1] === 'label' && words[2].length <= 15);
-	if (!isAddress || !isHost(address) || !isLength || !isLabel || pair.length > 2)
+function checkRouters(id, items) {
+	const isOther = said(this, id, 'source').concat(said(this, id, 'peer')).length > 0;
+	const group = groupOf(this, id);
+	const mates = group ? said(this, group, 'instance').map(mate => said(this, mate, 'router')) : [];
+	if (!items.length && !isOther && said(this, id, 'mode')[0] !== 'multicast')
+		return _('must have the addresses of both routers');
+	if (items.length && isOther)
+		return _('must not stand beside the other routers of the advanced tab');
+	if (items.length === 1)
+		return _('must have the addresses of both routers');
+	if (items.length > 8)
+		return _('must be at most 8 routers');
+	const isSame = mates.every(list => list.length === items.length
+		&& items.every((item, place) => list.indexOf(item) < 0 || list.indexOf(item) === place));
+	return isSame || _('must be the same routers in the same order in all segments of group %s').format(group);
+}
+
+function checkVip(id, value, items) {
+	const vip = parseVip(value);
+	if (!vip)
 		return _('must be ADDRESS[/LENGTH] [label NAME]');
-	const own = L.toArray(this.section.formvalue(id, 'router'));
-	if (own.indexOf(address) >= 0)
+	const routers = said(this, id, 'router');
+	const own = routers.concat(said(this, id, 'source'), said(this, id, 'peer')).map(bits).filter(address => address);
+	if (routers.map(bits).indexOf(vip.address) >= 0)
 		return _('is a router\'s own address; must be one that can move');
-	if (own.length && family(own[0]) !== family(address))
+	const all = items.map(parseVip).filter(item => item);
+	if (own.concat(all.map(item => item.address)).some(other => other.length !== vip.address.length))
 		return _('must be of the same family as the routers');
-	if (is4 && length !== null && length < 32 && own.some(router => !contains(address, length, router)))
-		return _('must be in the subnet of the routers');
-	const vips = L.toArray(this.formvalue(id));
-	if (!is4 && vips.length && vips[0].toLowerCase().indexOf('fe80:') !== 0)
-		return _('the first address of an IPv6 instance must be link-local (fe80::/10)');
-	return true;
+	if (vip.address.length === 128 && all.length && !isLinkLocal(all[0].address))
+		return _('the first address of an IPv6 segment must be link-local (fe80::/10)');
+	if (all.filter(item => item.address === vip.address).length > 1)
+		return _('is there twice');
+	if (vip.length && vip.length < vip.address.length) {
+		const rest = vip.address.slice(vip.length);
+		if (rest.length > 1 && (/^0+$/.test(rest) || (vip.address.length === 32 && /^1+$/.test(rest))))
+			return _('is the network or broadcast address of its subnet');
+		if (own.some(router => isAlike(router, vip.address) && router.slice(0, vip.length) !== vip.address.slice(0, vip.length)))
+			return _('must be in the subnet of the routers');
+	}
+	const twin = others(this, 'instance', id).filter(other => (!isLinkLocal(vip.address) || linkOf(this, other) === linkOf(this, id))
+		&& said(this, other, 'vip').some(item => (parseVip(item) || {}).address === vip.address))[0];
+	return !twin || _('is an address of segment %s too').format(twin);
 }
 
-function validateInterval(id, value) {
-	if (!value)
-		return true;
-	const isOld = this.section.formvalue(id, 'version') === '2';
+function checkPeer(id, value, items) {
+	const verdict = checkRouter(id, value, items.concat(said(this, id, 'source').filter(source => bits(source)
+		&& bits(source).length !== (bits(value) || '').length)));
+	return verdict === true && said(this, id, 'source').some(source => bits(source) === bits(value))
+		? _('is this router\'s own address') : verdict;
+}
+
+function checkPeers(id, items) {
+	const isAlone = said(this, id, 'source').length > 0 && said(this, id, 'mode')[0] !== 'multicast';
+	return items.length > 0 || !isAlone || _('must have the other routers');
+}
+
+function checkVrid(id, value) {
+	const verdict = number(1, 255)(id, value);
+	if (verdict !== true || !value)
+		return verdict;
+	const family = instance => (parseVip(said(this, instance, 'vip')[0] || '-') || { address: '' }).address.length;
+	const twin = others(this, 'instance', id).filter(other => linkOf(this, other) === linkOf(this, id)
+		&& family(other) === family(id) && said(this, other, 'vrid').map(Number)[0] === Number(value))[0];
+	return !twin || _('is used by segment %s on this network').format(twin);
+}
+
+function checkInterval(id, value) {
+	const isOld = said(this, id, 'version')[0] === '2';
 	const step = isOld ? 1000 : 10;
 	const max = isOld ? 255000 : 40950;
-	if (/^[0-9]+$/.test(value) && Number(value) >= step && Number(value) <= max && Number(value) % step === 0)
+	if (!value || (/^[0-9]+$/.test(value) && Number(value) >= step && Number(value) <= max && Number(value) % step === 0))
 		return true;
 	return isOld ? _('must be 1000 to 255000 in steps of 1000') : _('must be 10 to 40950 in steps of 10');
 }
 
-function validateVrid(id, value) {
-	const verdict = number(1, 255)(id, value);
-	if (verdict !== true || !value)
-		return verdict;
-	const network = this.section.formvalue(id, 'interface');
-	const twin = uci.sections('gwha', 'instance').filter(other => other['.name'] !== id
-		&& (this.section.formvalue(other['.name'], 'interface') || other.interface) === network
-		&& (this.section.formvalue(other['.name'], 'vrid') || other.vrid) === value)[0];
-	return twin ? _('is used by instance %s on this interface').format(twin['.name']) : true;
+function checkVersion(id, value) {
+	return value !== '2' || !said(this, id, 'vip').some(vip => vip.indexOf(':') >= 0) || _('version 2 has no IPv6');
 }
 
-function validateWeight(id, value) {
-	if (!value || value === 'fault' || (/^-[0-9]+$/.test(value) && Number(value) >= -253 && Number(value) <= -1))
-		return true;
-	return _('must be fault, or -253 to -1');
+/* --- what follows from the role ----------------------------------------------------------- */
+
+function checkPriority(id, value, items) {
+	const routers = routersOf(this, id).length;
+	const verdict = number(16, routers ? 253 : 255)(id, value);
+	return verdict === true && items.filter(item => Number(item) === Number(value)).length > 1 ? _('is there twice') : verdict;
 }
 
-function validateKey(id, value) {
-	if (!value || /^[0-9a-fA-F]{64}$/.test(value) || /^[A-Za-z0-9+\u002f]{43}=$/.test(value))
-		return true;
-	return _('must be 32 bytes in hexadecimal or base64');
+function checkPriorities(id, items) {
+	const routers = routersOf(this, id).length;
+	const isGroup = names('group').indexOf(id) >= 0;
+	if (!routers)
+		return items.length === 1 || (!items.length && (isGroup || groupOf(this, id) !== undefined))
+			|| _('must be this router\'s own, if there is no list of routers');
+	if (items.length > 1 && items.length !== routers)
+		return _('must be one for each router');
+	const group = isGroup ? id : groupOf(this, id);
+	const kin = group ? [ group ].concat(said(this, group, 'instance')) : [];
+	return kin.map(other => said(this, other, 'priority').join()).every(list => !list || !items.length || list === items.join())
+		|| _('must be the same for the whole group');
 }
 
-const SERVICE = /^[A-Za-z0-9_.-]+$/;
+function checkTrack(id, value) {
+	const isThere = names('track').indexOf(value) >= 0;
+	if (!isThere)
+		return _('is no check of this page');
+	const type = said(this, value, 'type')[0];
+	const isRouted = type === 'ping' || type === 'tcp';
+	return !isRouted || linkOf(this, value) !== undefined || !said(this, id, 'standby_gateway').length
+		|| _('must have a network: with a gateway of the standby it would go out through the other router');
+}
 
-/* --- fields ------------------------------------------------------------------- */
+function checkUp(id, value) {
+	const needy = L.toArray(value).concat(L.toArray(this.formvalue(id)))
+		.map(network => names('instance').filter(instance => said(this, instance, 'interface').indexOf(network) >= 0)[0])
+		.filter(instance => instance)[0];
+	return !needy || _('segment %s runs on it: must be up on every router').format(needy);
+}
+
+/* In a group, the group decides; only the priorities may stand at the segment. */
+function leftToGroup(option) {
+	const own = option.validate;
+	return option.option === 'priority' ? own : function(id, value) {
+		const group = groupOf(this, id);
+		const isSaid = L.toArray(this.formvalue(id)).some(item => item !== '' && item !== this.default);
+		return group && isSaid ? _('must stand in group %s').format(group) : own.call(this, id, value);
+	};
+}
+
+function checkOnly(id, value) {
+	if (!bits(value))
+		return _('must be the address of a host');
+	return names('instance').some(instance => said(this, instance, 'router').map(bits).indexOf(bits(value)) >= 0)
+		|| _('is in no list of routers');
+}
+
+/* --- checks and the channel ------------------------------------------------------------------ */
+
+function checkTarget(id, value, items) {
+	const isTcp = said(this, id, 'type')[0] === 'tcp';
+	const colon = isTcp ? value.lastIndexOf(':') : value.length;
+	const bracketed = /^\[(.*)\]$/.exec(value.slice(0, Math.max(colon, 0)));
+	const text = isTcp && bracketed ? bracketed[1] : value.slice(0, Math.max(colon, 0));
+	const address = isTcp && !bracketed && text.indexOf(':') >= 0 ? null : bits(text);
+	const port = value.slice(colon + 1);
+	if (!address || (isTcp && (!/^[0-9]{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535)))
+		return isTcp ? _('must be ADDRESS:PORT or [ADDRESS]:PORT') : _('must be the address of a host');
+	if (isLinkLocal(address) && linkOf(this, id) === undefined)
+		return _('a link-local address needs a network');
+	return items.filter(item => item === value).length < 2 || _('is there twice');
+}
+
+function checkTargets(id, items) {
+	return (items.length > 0 && items.length <= 16) || _('must have 1 to 16 targets');
+}
+
+function checkNeed(id, value) {
+	const verdict = number(1, 16)(id, value);
+	const count = said(this, id, 'target').length;
+	return verdict === true && count && Number(value) > count ? _('must be at most the number of targets') : verdict;
+}
+
+function checkTimeout(id, value) {
+	const verdict = number(0.01, 3600, true)(id, value);
+	return verdict === true && value && Number(value) > Number(said(this, id, 'interval')[0] || 5)
+		? _('must be at most the time between tests') : verdict;
+}
+
+/* The network is needed by what never leaves it. */
+function checkTrackLink(id) {
+	const type = said(this, id, 'type')[0];
+	return (type !== 'arp' && type !== 'link') || linkOf(this, id) !== undefined || _('is needed by this type');
+}
+
+function checkKey(id, value) {
+	return !value || /^[0-9a-fA-F]{64}$/.test(value) || /^[A-Za-z0-9+\u002f]{43}=$/.test(value)
+		|| _('must be 32 bytes in hexadecimal or base64');
+}
+
+function checkChannel(id, value) {
+	const isDedicated = linkOf(this, id) !== undefined || said(this, id, 'router').length > 0;
+	if (!value)
+		return isDedicated || _('must be a segment, or a dedicated link in the advanced tab');
+	if (isDedicated)
+		return _('must not stand beside a dedicated link');
+	return said(this, value, 'router').concat(said(this, value, 'peer')).length > 0 || _('must be a segment with a list of routers');
+}
+
+function checkChannelRouters(id, items) {
+	const isLinked = linkOf(this, id) !== undefined;
+	const counts = names('instance').map(instance => said(this, instance, 'router').length).filter(count => count);
+	if (!items.length)
+		return !isLinked || _('must have the addresses of both routers');
+	if (!isLinked)
+		return _('needs the network or the device of the dedicated link');
+	return (items.length > 1 && counts.every(count => count === items.length)) || _('must be one for each router');
+}
+
+/* --- fields ------------------------------------------------------------------------------------- */
 
 /* Adds an option; what is not given is not written. */
 function add(section, tab, type, name, title, hint, more) {
 	const option = section.taboption(tab, type, name, title, hint);
-	option.optional = true;
-	option.rmempty = true;
-	return Object.assign(option, more || {});
+	return Object.assign(option, { optional: true, rmempty: true }, more || {});
 }
 
-function addFlag(section, tab, name, title, hint, isOn) {
-	return add(section, tab, form.Flag, name, title, hint, { default: isOn ? '1' : '0' });
+/* On and off have more words than LuCI knows. */
+function loadSwitch(id) {
+	const word = uci.get('gwha', id, this.option);
+	return word && ([ '1', 'on', 'true', 'yes', 'enabled' ].indexOf(word) < 0 ? '0' : '1');
+}
+
+function addFlag(section, tab, name, title, hint, isOn, more) {
+	return add(section, tab, form.Flag, name, title, hint, Object.assign({ default: isOn ? '1' : '0', load: loadSwitch }, more || {}));
+}
+
+function addList(section, tab, name, title, hint, check, whole, more) {
+	return add(section, tab, form.DynamicList, name, title, hint, Object.assign({ validate: each(check, whole) }, more || {}));
+}
+
+function addChoice(section, tab, name, title, hint, words) {
+	const option = add(section, tab, form.ListValue, name, title, hint, { default: words[0][0] });
+	words.forEach(word => option.value(word[0], word[1]));
+	return option;
 }
 
 function addOnly(section, tab) {
-	return add(section, tab, form.DynamicList, 'only', _('Only on the routers'),
-		_('Addresses of the routers that this is for; none means all.'), { datatype: 'ipaddr("nomask")' });
+	return addList(section, tab, 'only', _('Only on the routers'), _('Addresses of the routers that this is for; none means all.'), checkOnly);
 }
 
-function choices(option, type) {
-	uci.sections('gwha', type).forEach(section => option.value(section['.name']));
+/* Offers the sections of a type, also those that were added a moment ago. */
+function choosing(option, type) {
+	option.load = function(id) {
+		this.keylist = [];
+		this.vallist = [];
+		names(type).forEach(name => this.value(name));
+		return this.super('load', [ id ]);
+	};
 	return option;
 }
 
 /* What a group decides, and an instance that is in no group. */
-function addRole(section, tab) {
-	choices(add(section, tab, form.DynamicList, 'track', _('Checks'), _('The checks that count here.')), 'track');
-	addFlag(section, tab, 'preempt', _('Preferred router takes back'), null, true);
-	add(section, tab, form.Value, 'preempt_delay', _('Take back after'),
-		_('Seconds of unbroken health.'), { placeholder: '30', validate: number(0, 3600, true) });
-	add(section, tab, form.DynamicList, 'priority', _('Priorities'),
-		_('One for each router, in their order; 100, 90, 80 if not given.'), { validate: number(16, 254) });
-	add(section, tab, widgets.NetworkSelect, 'up_on_master', _('Networks up on the master only'), null,
-		{ multiple: true, nocreate: true });
-	add(section, tab, form.DynamicList, 'run_on_master', _('Services that run on the master only'), null,
-		{ validate: matching(SERVICE, _('must be the name of a service')) });
-	add(section, tab, form.DynamicList, 'reload_on_master', _('Services reloaded on becoming master'), null,
-		{ validate: matching(SERVICE, _('must be the name of a service')) });
-	addFlag(section, tab, 'dhcp_on_master', _('Only the master answers DHCP'), null, false);
-	addFlag(section, tab, 'conntrack', _('Connections survive a switch'), _('Connection state follows the role.'), false);
-	add(section, tab, form.Value, 'standby_gateway', _('Gateway of the standby'),
-		_('The standby\'s own way to the internet, usually the virtual address of the LAN.'), { datatype: 'ipaddr("nomask")' });
-	add(section, tab, form.Value, 'script', _('Command after each change of the role'));
+function addRole(s, tab) {
+	const first = s.children.length;
+	const onMaster = { multiple: true, nocreate: true, validate: checkUp };
+	choosing(addList(s, tab, 'track', _('Checks'), _('The checks that count here.'), checkTrack), 'track');
+	addFlag(s, tab, 'preempt', _('Preferred router takes back'), null, true);
+	add(s, tab, form.Value, 'preempt_delay', _('Take back after'), _('Seconds of unbroken health.'),
+		{ placeholder: '30', validate: number(0, 3600, true) });
+	addList(s, tab, 'priority', _('Priorities'), _('One for each router, in their order; 100, 90, 80 if not given.'),
+		checkPriority, checkPriorities, {
+			load: id => L.toArray(uci.get('gwha', id, 'priority')),
+			write: (id, values) => uci.set('gwha', id, 'priority', values.length > 1 ? values : values[0])
+		});
+	add(s, tab, widgets.NetworkSelect, 'up_on_master', _('Networks up on the master only'), null, onMaster);
+	addList(s, tab, 'run_on_master', _('Services that run on the master only'), null, SERVICE);
+	addList(s, tab, 'reload_on_master', _('Services reloaded on becoming master'), null, SERVICE);
+	addFlag(s, tab, 'dhcp_on_master', _('Only the master answers DHCP'), null, false);
+	addFlag(s, tab, 'conntrack', _('Connections survive a switch'), _('Connection state follows the role.'), false);
+	const snat = add(s, tab, form.ListValue, 'snat', _('Traffic leaves with the virtual address'), _('Of a WAN; by itself as soon as connections survive.'),
+		{ load: loadSwitch });
+	[ [ '', _('By itself') ], [ '1', _('Always') ], [ '0', _('Never') ] ].forEach(word => snat.value(word[0], word[1]));
+	add(s, tab, form.Value, 'standby_gateway', _('Gateway of the standby'),
+		_('The standby\'s own way to the internet, usually the virtual address of the LAN.'), { validate: host });
+	add(s, tab, form.Value, 'table', _('Routing table'), _('For that way, instead of the main one.'),
+		{ validate: number(1, 4294967295) }).depends('standby_gateway', /./);
+	add(s, tab, form.Value, 'rule_priority', _('Priority of the rule'), _('That leads to this table.'),
+		{ validate: number(1, 32765) }).depends('table', /./);
+	add(s, tab, form.Value, 'script', _('Command after each change of the role'));
+	return s.children.slice(first);
 }
 
-function addInstances(map) {
-	const s = map.section(form.TypedSection, 'instance', _('Segments'),
-		_('A segment is a network with an address that moves between the routers. One for the LAN is enough to begin with.'));
-	s.addremove = true;
-	s.anonymous = false;
-	s.addbtntitle = _('Add a segment');
+function addSection(s, title) {
+	Object.assign(s, { addremove: true, anonymous: false, addbtntitle: title });
 	s.tab('basic', _('Basic'));
+	return s;
+}
+
+function addInstances(s) {
+	addSection(s, _('Add a segment'));
 	s.tab('role', _('Role'), _('For a segment that is in no group; a group decides for its segments.'));
 	s.tab('advanced', _('Advanced'));
 
 	add(s, 'basic', widgets.NetworkSelect, 'interface', _('Network'), null, { nocreate: true, optional: false, rmempty: false })
 		.depends('device', '');
-	Object.assign(s.taboption('basic', form.Value, 'vrid', _('Virtual router ID'),
-		_('1 to 255, the same on both routers, and unique in the network.')),
-		{ rmempty: false, placeholder: '51', validate: validateVrid });
-	add(s, 'basic', form.DynamicList, 'router', _('The routers\' own addresses'),
-		_('In this network, the preferred router first.'),
-		{ datatype: 'ipaddr("nomask")', validate: validateRouter, placeholder: '192.168.1.2' });
-	Object.assign(s.taboption('basic', form.DynamicList, 'vip', _('Virtual address'),
-		_('The address that moves, with the length of its subnet: the gateway of the clients.')),
-		{ rmempty: false, placeholder: '192.168.1.1/24', validate: validateVip });
+	add(s, 'basic', form.Value, 'vrid', _('Virtual router ID'), _('1 to 255, the same on both routers, and unique in the network.'),
+		{ optional: false, rmempty: false, placeholder: '51', validate: checkVrid });
+	addList(s, 'basic', 'router', _('The routers\' own addresses'), _('In this network, the preferred router first.'),
+		checkRouter, checkRouters, { placeholder: '192.168.1.2' });
+	addList(s, 'basic', 'vip', _('Virtual address'), _('The address that moves, with the length of its subnet: the gateway of the clients.'),
+		checkVip, null, { optional: false, rmempty: false, placeholder: '192.168.1.1/24' });
 
-	addRole(s, 'role');
+	addRole(s, 'role').forEach(option => { option.validate = leftToGroup(option); });
 
-	add(s, 'advanced', form.Value, 'device', _('Device'), _('A kernel device instead of the network.'),
-		{ validate: matching(/^[^ :\u002f]{1,15}$/, _('must be the name of a device')) });
-	Object.assign(add(s, 'advanced', form.ListValue, 'version', _('VRRP version')), { default: '3' });
-	s.children[s.children.length - 1].value('3', '3');
-	s.children[s.children.length - 1].value('2', _('2, for IPv4 only'));
-	add(s, 'advanced', form.Value, 'advert_interval', _('Time between adverts'), _('In milliseconds.'),
-		{ placeholder: '1000', validate: validateInterval });
-	add(s, 'advanced', form.Value, 'auth_pass', _('Password'), _('Of version 2, in clear on the wire, up to 8 bytes.'),
-		{ password: true, datatype: 'maxlength(8)' }).depends('version', '2');
-	const mode = add(s, 'advanced', form.ListValue, 'mode', _('Adverts travel as'), null, { default: 'unicast' });
-	mode.value('unicast', _('Unicast'));
-	mode.value('multicast', _('Multicast'));
-	add(s, 'advanced', form.Value, 'source', _('This router\'s own address'), _('Instead of the list of routers.'),
-		{ datatype: 'ipaddr("nomask")' });
-	add(s, 'advanced', form.DynamicList, 'peer', _('The other routers'), _('Instead of the list of routers.'),
-		{ datatype: 'ipaddr("nomask")' });
-	add(s, 'advanced', form.Value, 'ttl_min', _('Least TTL of adverts'), _('255 means from this link only.'),
+	const advanced = [ s, 'advanced' ];
+	add(...advanced, form.Value, 'device', _('Device'), _('A kernel device instead of the network.'), { validate: DEVICE });
+	addChoice(...advanced, 'version', _('VRRP version'), null, [ [ '3', '3' ], [ '2', _('2, for IPv4 only') ] ]).validate = checkVersion;
+	add(...advanced, form.Value, 'advert_interval', _('Time between adverts'), _('In milliseconds.'),
+		{ placeholder: '1000', validate: checkInterval });
+	add(...advanced, form.Value, 'auth_pass', _('Password'), _('Of version 2, in clear on the wire, up to 8 bytes.'),
+		{ password: true }).depends('version', '2');
+	addChoice(...advanced, 'mode', _('Adverts travel as'), null, [ [ 'unicast', _('Unicast') ], [ 'multicast', _('Multicast') ] ]);
+	add(...advanced, form.Value, 'source', _('This router\'s own address'), _('Instead of the list of routers.'), { validate: host });
+	addList(...advanced, 'peer', _('The other routers'), _('Instead of the list of routers.'), checkPeer, checkPeers);
+	addChoice(...advanced, 'checksum', _('Checksum of version 3'), null,
+		[ [ 'pseudo_header', _('With the pseudo-header, as keepalived') ], [ 'message', _('Of the message only') ] ]);
+	addFlag(...advanced, 'accept_old_checksum', _('Accept the checksum of keepalived before 1.3.7'), null, false);
+	add(...advanced, form.Value, 'ttl_min', _('Least TTL of adverts'), _('255 means from this link only.'),
 		{ placeholder: '255', validate: number(1, 255) });
-	add(s, 'advanced', form.Value, 'announce_refresh', _('Announce again every'), _('In seconds; 0 is never.'),
+	addList(...advanced, 'announce', _('Announce after a takeover'), _('In milliseconds, ascending; 0 20 100 500 1000 2000 5000 if not given.'),
+		number(0, 60000), (id, items) => items.every((item, at) => !at || Number(item) > Number(items[at - 1])) || _('must be ascending'));
+	add(...advanced, form.Value, 'announce_refresh', _('Announce again every'), _('In seconds; 0 is never.'),
 		{ placeholder: '60', validate: number(0, 3600) });
-	addOnly(s, 'advanced');
+	addOnly(...advanced);
 }
 
-function addGroups(map) {
-	const s = map.section(form.TypedSection, 'group', _('Groups'),
-		_('Segments of a group move together. A gateway with a LAN and a WAN is one group.'));
-	s.addremove = true;
-	s.anonymous = false;
-	s.addbtntitle = _('Add a group');
-	s.tab('basic', _('Basic'));
+function checkMember(id, value) {
+	const elsewhere = others(this, 'group', id).filter(group => said(this, group, 'instance').indexOf(value) >= 0)[0];
+	if (names('instance').indexOf(value) < 0)
+		return _('is no segment of this page');
+	return !elsewhere || _('is in group %s already').format(elsewhere);
+}
+
+function addGroups(s) {
+	addSection(s, _('Add a group'));
 	s.tab('role', _('Role'));
-	choices(Object.assign(s.taboption('basic', form.DynamicList, 'instance', _('Segments')), {
-		rmempty: false,
-		validate(id, value) {
-			const elsewhere = uci.sections('gwha', 'group').filter(group => group['.name'] !== id
-				&& L.toArray(this.section.formvalue(group['.name'], 'instance')).indexOf(value) >= 0)[0];
-			return value && elsewhere ? _('is in group %s already').format(elsewhere['.name']) : true;
-		}
-	}), 'instance');
+	choosing(addList(s, 'basic', 'instance', _('Segments'), null, checkMember, null, { optional: false, rmempty: false }), 'instance');
 	addRole(s, 'role');
 	addOnly(s, 'role');
 }
 
-function addTracks(map) {
-	const s = map.section(form.TypedSection, 'track', _('Checks'),
-		_('A check lowers the priority of a router while it fails. Check the carrier router, not the internet: a fault of the carrier must not move anything.'));
-	s.addremove = true;
-	s.anonymous = false;
-	s.addbtntitle = _('Add a check');
-	s.tab('basic', _('Basic'));
+function addTracks(s) {
+	addSection(s, _('Add a check'));
 	s.tab('advanced', _('Advanced'));
-	const type = Object.assign(s.taboption('basic', form.ListValue, 'type', _('Type')), { default: 'ping' });
-	[ 'ping', 'arp', 'tcp', 'link', 'script' ].forEach(name => type.value(name));
-	add(s, 'basic', widgets.NetworkSelect, 'interface', _('Network'), null, { nocreate: true });
-	const target = add(s, 'basic', form.DynamicList, 'target', _('Targets'),
-		_('Addresses; for tcp, ADDRESS:PORT.'), { placeholder: '10.0.0.1',
-			validate: matching(/^[0-9a-fA-F.:]+$|^\[[0-9a-fA-F:]+\]:[0-9]+$/, _('must be an address, for tcp with a port')) });
+	addChoice(s, 'basic', 'type', _('Type'), null, [ [ 'ping', _('Ping') ], [ 'arp', _('ARP, or neighbour solicitation') ],
+		[ 'tcp', _('TCP connection') ], [ 'link', _('Carrier of the network') ], [ 'script', _('Command') ] ]);
+	add(s, 'basic', widgets.NetworkSelect, 'interface', _('Network'), null, { nocreate: true, validate: checkTrackLink }).depends('device', '');
+	const target = addList(s, 'basic', 'target', _('Targets'), _('Addresses; for TCP, ADDRESS:PORT.'), checkTarget, checkTargets,
+		{ placeholder: '10.0.0.1' });
 	[ 'ping', 'arp', 'tcp' ].forEach(name => target.depends('type', name));
-	add(s, 'basic', form.Value, 'command', _('Command'), _('Exit status 0 is good.')).depends('type', 'script');
+	add(s, 'basic', form.Value, 'command', _('Command'), _('Exit status 0 is good.'), { optional: false, rmempty: false }).depends('type', 'script');
 	add(s, 'basic', form.Value, 'weight', _('Weight'), _('What it takes from the priority while it fails: fault, or a number such as -30.'),
-		{ placeholder: 'fault', validate: validateWeight });
-	add(s, 'advanced', form.Value, 'device', _('Device'), _('A kernel device instead of the network.'),
-		{ validate: matching(/^[^ :\u002f]{1,15}$/, _('must be the name of a device')) });
-	add(s, 'advanced', form.Value, 'need', _('Targets that must answer'), null, { placeholder: '1', validate: number(1, 16) });
-	add(s, 'advanced', form.Value, 'interval', _('Seconds between tests'), null, { placeholder: '5', validate: number(0.1, 3600, true) });
-	add(s, 'advanced', form.Value, 'timeout', _('Seconds an answer may take'), null, { placeholder: '2', validate: number(0.01, 3600, true) });
-	add(s, 'advanced', form.Value, 'fall', _('Failed tests until it is down'), null, { placeholder: '2', validate: number(1, 1000) });
-	add(s, 'advanced', form.Value, 'rise', _('Good tests until it is up'), null, { placeholder: '2', validate: number(1, 1000) });
+		{ placeholder: 'fault', validate: (id, value) => !value || value === 'fault' || (/^-[0-9]+$/.test(value)
+			&& Number(value) >= -253 && Number(value) <= -1) || _('must be fault, or -253 to -1') });
+	const advanced = [ s, 'advanced', form.Value ];
+	add(...advanced, 'device', _('Device'), _('A kernel device instead of the network.'), { validate: DEVICE });
+	add(...advanced, 'need', _('Targets that must answer'), null, { placeholder: '1', validate: checkNeed });
+	add(...advanced, 'interval', _('Seconds between tests'), null, { placeholder: '5', validate: number(0.1, 3600, true) });
+	add(...advanced, 'timeout', _('Seconds an answer may take'), null, { placeholder: '2', validate: checkTimeout });
+	add(...advanced, 'fall', _('Failed tests until it is down'), null, { placeholder: '2', validate: number(1, 1000) });
+	add(...advanced, 'rise', _('Good tests until it is up'), null, { placeholder: '2', validate: number(1, 1000) });
 	addOnly(s, 'advanced');
 }
 
 /* The key is no option: it goes straight into its file, and is never read back. */
-function addKey(section) {
-	const option = section.taboption('basic', form.Value, '_key', _('Key'),
-		_('The same on both routers. Leave it empty to keep the one that is there; a new one is stored on Save.'));
-	Object.assign(option, {
-		password: true,
-		optional: true,
-		rmempty: true,
-		validate: validateKey,
-		cfgvalue: () => '',
-		remove: () => null,
-		write: (id, value) => fs.write(KEY_FILE, value + '\n', 384)
-	});
-	option.depends({ key_file: '' });
-	option.depends({ key_file: KEY_FILE });
-	const button = section.taboption('basic', form.Button, '_generate', _('Generate a key'),
-		_('Show it with the button beside it, and enter it on the other router too.'));
-	Object.assign(button, {
+function addKey(s) {
+	const key = add(s, 'basic', form.Value, '_key', _('Key'),
+		_('The same on both routers. Leave it empty to keep the one that is there; a new one is stored on Save.'), {
+			password: true,
+			validate: checkKey,
+			load: () => '',
+			remove: () => null,
+			write: (id, value) => fs.write(KEY_FILE, value + '\n', 384)
+		});
+	const button = Object.assign(s.taboption('basic', form.Button, '_generate', _('Generate a key'),
+		_('Show it with the button beside it, and enter it on the other router too.')), {
 		inputtitle: _('Generate'),
 		inputstyle: 'action',
 		onclick(event, id) {
 			const bytes = Array.from(window.crypto.getRandomValues(new Uint8Array(32)));
-			option.getUIElement(id).setValue(bytes.map(byte => byte.toString(16).padStart(2, '0')).join(''));
+			key.getUIElement(id).setValue(bytes.map(byte => byte.toString(16).padStart(2, '0')).join(''));
 		}
 	});
+	[ '', KEY_FILE ].forEach(file => [ key, button ].forEach(option => option.depends('key_file', file)));
 }
 
-function addSync(map) {
-	const s = map.section(form.TypedSection, 'sync', _('Between the routers'),
-		_('The encrypted channel by which DHCP leases and files follow the master.'));
-	s.addremove = true;
-	s.anonymous = false;
-	s.addbtntitle = _('Add the channel');
-	s.tab('basic', _('Basic'));
+function addSync(s) {
+	addSection(s, _('Add the channel'));
 	s.tab('advanced', _('Advanced'));
-	choices(add(s, 'basic', form.ListValue, 'instance', _('Segment'), _('The channel runs between the routers\' addresses in this segment.')), 'instance');
+	choosing(add(s, 'basic', form.ListValue, 'instance', _('Segment'),
+		_('The channel runs between the routers\' addresses in this segment.'), { validate: checkChannel }), 'instance');
 	addKey(s);
 	addFlag(s, 'basic', 'leases', _('DHCP leases follow'), null, true);
-	add(s, 'basic', form.DynamicList, 'file', _('Files and directories'), _('They follow the master\'s.'),
-		{ placeholder: '/etc/config/dhcp', validate(id, value) {
-			const parts = value ? value.split('/') : [];
-			if (value && (value[0] !== '/' || parts.indexOf('.') >= 0 || parts.indexOf('..') >= 0))
-				return _('must be an absolute path');
-			return value === (this.section.formvalue(id, 'key_file') || KEY_FILE) ? _('is the key, which must not travel') : true;
-		} });
-	add(s, 'advanced', widgets.NetworkSelect, 'interface', _('Network'), _('A dedicated link instead of a segment.'), { nocreate: true });
-	add(s, 'advanced', form.DynamicList, 'router', _('The routers\' own addresses'), _('On the dedicated link.'),
-		{ datatype: 'ipaddr("nomask")' });
-	add(s, 'advanced', form.Value, 'key_file', _('File of the key'), null,
-		{ placeholder: KEY_FILE, validate: matching(/^\u002f/, _('must be an absolute path')) });
-	add(s, 'advanced', form.DynamicList, 'reload', _('Services reloaded when a file has arrived'), null,
-		{ validate: matching(SERVICE, _('must be the name of a service')) });
-	add(s, 'advanced', form.DynamicList, 'keep', _('Options that stay as they are'), _('CONFIG.SECTION or CONFIG.SECTION.OPTION, such as network.lan.ipaddr.'),
-		{ validate: matching(/^[^.]+[.][^.]+([.][^.]+)?$/, _('must be CONFIG.SECTION or CONFIG.SECTION.OPTION')) });
-	addOnly(s, 'advanced');
+	addList(s, 'basic', 'file', _('Files and directories'), _('They follow the master\'s.'), function(id, value) {
+		return value === (said(this, id, 'key_file')[0] || KEY_FILE) ? _('is the key, which must not travel') : PATH(id, value);
+	}, null, { placeholder: '/etc/config/dhcp' });
+	const advanced = [ s, 'advanced' ];
+	add(...advanced, widgets.NetworkSelect, 'interface', _('Network'), _('A dedicated link instead of a segment.'), { nocreate: true })
+		.depends('device', '');
+	add(...advanced, form.Value, 'device', _('Device'), _('A kernel device instead of the network.'), { validate: DEVICE });
+	addList(...advanced, 'router', _('The routers\' own addresses'), _('On the dedicated link.'), checkRouter, checkChannelRouters);
+	add(...advanced, form.Value, 'key_file', _('File of the key'), null, { placeholder: KEY_FILE, validate: PATH });
+	addList(...advanced, 'reload', _('Services reloaded when a file has arrived'), null, SERVICE);
+	addList(...advanced, 'keep', _('Options that stay as they are'), _('CONFIG.SECTION or CONFIG.SECTION.OPTION, such as network.lan.ipaddr.'),
+		matching(/^[^. \u002f]+[.][^. \u002f]+([.][^. \u002f]+)?$/, _('must be CONFIG.SECTION or CONFIG.SECTION.OPTION')));
+	addOnly(...advanced);
 }
 
+/* --- the page -------------------------------------------------------------------------------------- */
+
+/* Everything hangs on the section of the daemon, so that the switch stands above the first segment. */
 function addDaemon(map) {
-	const s = map.section(form.NamedSection, 'main', 'gwha', _('Service'));
-	Object.assign(s.option(form.Flag, 'enabled', _('Enabled')), { default: '1', rmempty: false });
-	const level = s.option(form.ListValue, 'log_level', _('Log messages from'));
-	[ [ 'error', _('Errors') ], [ 'warn', _('Warnings') ], [ 'info', _('Changes') ], [ 'debug', _('Everything') ] ]
-		.forEach(pair => level.value(pair[0], pair[1]));
-	level.default = 'info';
-	level.optional = true;
+	const s = map.section(form.NamedSection, names('gwha')[0], 'gwha');
+	const part = (tab, type, hint) => s.taboption(tab, form.SectionValue, '_' + tab, form.TypedSection, type, null, hint).subsection;
+	s.tab('segments', _('Segments'));
+	s.tab('groups', _('Groups'));
+	s.tab('tracks', _('Checks'));
+	s.tab('sync', _('Between the routers'));
+	s.tab('service', _('Service'));
+	addFlag(s, 'segments', 'enabled', _('Enabled'), _('On both routers, as soon as both have an address of their own.'), true, {
+		optional: false,
+		rmempty: false,
+		validate: (id, value) => value !== '1' || names('instance').length > 0 || _('needs a segment')
+	});
+	addInstances(part('segments', 'instance',
+		_('A segment is a network with an address that moves between the routers. One for the LAN is enough to begin with.')));
+	addGroups(part('groups', 'group',
+		_('Segments of a group move together. A gateway with a LAN and a WAN is one group.')));
+	addTracks(part('tracks', 'track',
+		_('A check lowers the priority of a router while it fails. Check the carrier router, not the internet: a fault of the carrier must not move anything.')));
+	addSync(part('sync', 'sync',
+		_('The encrypted channel by which DHCP leases and files follow the master.')));
+	addChoice(s, 'service', 'log_level', _('Log messages from'), null, [ [ 'info', _('Changes') ], [ 'warn', _('Warnings') ],
+		[ 'error', _('Errors') ], [ 'debug', _('Everything') ] ]);
+	addOnly(s, 'service');
 }
-
-/* --- what should be known before saving -------------------------------------------- */
 
 function alertBox(id, kind, content) {
 	return E('div', { 'class': 'alert-message ' + kind, 'id': 'gwha-' + id }, content);
 }
 
+/* What should be known before saving. */
 function hints(status) {
 	const found = [];
 	const config = status.config || {};
@@ -355,7 +563,7 @@ function hints(status) {
 			E('p', {}, [ _('gwha has rejected this configuration. What was in force before still is.') ]),
 			E('ul', {}, (config.errors || []).map(error => E('li', {}, [ error ]))) ]));
 	if (status.role === 'backup') {
-		const follows = (status.files || []).some(file => '/etc/config/gwha'.indexOf(file.path) === 0);
+		const follows = (status.files || []).some(file => file.path === '/etc/config/gwha' || '/etc/config/gwha'.indexOf(file.path + '/') === 0);
 		found.push(alertBox('standby', 'warning', [ E('p', {}, [ follows
 			? _('This router is the standby. Its configuration follows the master: what you save here does not last. Change it on the master.')
 			: _('This router is the standby. Make the same change on the master too: both need the same configuration.') ]) ]));
@@ -370,9 +578,9 @@ return view.extend({
 
 	/* A first visit finds the short form: one segment, to be filled in. Nothing is stored before Save. */
 	prepare() {
-		if (!uci.get('gwha', 'main'))
+		if (!names('gwha').length)
 			uci.add('gwha', 'gwha', 'main');
-		if (!uci.sections('gwha', 'instance').length) {
+		if (!names('instance').length) {
 			uci.add('gwha', 'instance', 'lan');
 			uci.set('gwha', 'lan', 'interface', 'lan');
 			uci.set('gwha', 'lan', 'vrid', '51');
@@ -383,11 +591,6 @@ return view.extend({
 		this.prepare();
 		const map = new form.Map('gwha', _('Gateway HA'),
 			_('Two routers act as one gateway. Give both the same configuration: each finds itself by its own address.'));
-		map.tabbed = true;
-		addInstances(map);
-		addGroups(map);
-		addTracks(map);
-		addSync(map);
 		addDaemon(map);
 		return map.render().then(node => E('div', {}, hints(loaded[1]).concat([ node ])));
 	}

@@ -75,6 +75,18 @@ function causeText(code, cause) {
 	}
 }
 
+/* Why a command was not carried out, where the daemon's words are not for everybody. */
+function refusalText(words) {
+	const plain = {
+		'another switch is under way': _('The routers have not settled after the last switch yet. Try again in a few seconds.'),
+		'no other router took over in time': _('No other router took over in time.'),
+		'that router is master already': _('That router is master already.'),
+		'sync is not configured': _('The synchronisation is not set up.'),
+		'the daemon is stopping': _('gwha is just being stopped.')
+	};
+	return plain[words] || words || _('No reason was given.');
+}
+
 /* What can be done about a warning. */
 function advice(code) {
 	switch (code) {
@@ -90,6 +102,17 @@ function advice(code) {
 	case 'misconfigured': return _('Use the same configuration on both routers.');
 	case 'track_down': return _('Look at what is checked. If it is really gone, nothing is to be done here.');
 	case 'not_applied': return _('It is tried again by itself. If that does not help, look at the system log.');
+	case 'peer_key': return _('Give both routers the same key, under Services, Gateway HA.');
+	case 'key_missing': return _('Generate a key under Services, Gateway HA, and enter it on both routers.');
+	case 'key_refused': return _('Generate a new key under Services, Gateway HA, and enter it on both routers.');
+	case 'peer_host_dead': return _('Look at the other router and at the link between the two.');
+	case 'peer_process_dead': return _('Start gwha on the other router, and read its system log.');
+	case 'peer_channel': return _('Allow the channel in the firewall of both routers.');
+	case 'peer_segment': return _('Look at the cable, the switch and the firewall of this segment.');
+	case 'peer_version': return _('Install the same version on both routers.');
+	case 'peer_maintenance': return _('End the maintenance when the work on the other router is done.');
+	case 'peer_name': return _('Give each router a host name of its own, under System.');
+	case 'conflict': return _('Find the device that uses this address, and give it another one.');
 	case 'foreign': return _('Remove the address from the network configuration: gwha will not take what belongs to somebody else.');
 	default: return null;
 	}
@@ -156,10 +179,11 @@ function lines(items) {
 	return items.length ? items.map(item => E('div', {}, item)) : [ UNKNOWN ];
 }
 
-function table(titles, rows, emptyText) {
+/* With `isPlain`, no titles are repeated in each row on a phone. */
+function table(titles, rows, emptyText, isPlain) {
 	const head = E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th' }, [ title ])));
 	const body = rows.map((row, number) => E('tr', { 'class': 'tr cbi-rowstyle-%d'.format(number % 2 + 1) },
-		row.map((cell, column) => E('td', { 'class': 'td', 'data-title': titles[column] }, [].concat(cell)))));
+		row.map((cell, column) => E('td', { 'class': 'td', 'data-title': isPlain ? null : titles[column] }, [].concat(cell)))));
 	if (!body.length)
 		body.push(E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td' }, [ E('em', {}, [ emptyText ]) ]) ]));
 	return E('table', { 'class': 'table' }, [ head ].concat(body));
@@ -229,22 +253,19 @@ function headline(status) {
 }
 
 function verdict(status, received) {
-	const kinds = { healthy: 'success', degraded: 'warning', critical: 'danger' };
+	const kinds = { healthy: [ 'notice', 'success' ], degraded: [ 'warning', 'warning' ], critical: [ 'danger', 'important' ] };
+	const kind = kinds[status.health] || kinds.degraded;
 	const worst = (status.warnings || []).filter(warning => CRITICAL.indexOf(warning.code) >= 0)[0];
 	const why = causeText(status.cause_code, status.cause);
-	const row = [ roleLabel(status.role), ' ', label('', healthName(status.health)), ' ' ];
+	const row = [ roleLabel(status.role), ' ', label(kind[1], healthName(status.health)), ' ' ];
 	if (status.maintenance)
 		row.push(label('warning', _('Maintenance')), ' ');
 	row.push(E('strong', {}, [ headline(status) ]));
 	if (worst)
 		row.push(' ', worst.message, '.');
-	if (known(status.since)) {
-		row.push(' ');
-		row.push(why ? why + ', ' : '', age(status.since, received), '.');
-	}
-	return E('div', { 'class': 'alert-message ' + (kinds[status.health] || 'warning'), 'id': 'gwha-verdict' }, [
-		E('p', {}, row)
-	]);
+	if (known(status.since))
+		row.push(' ', why ? why + ', ' : '', age(status.since, received), '.');
+	return E('div', { 'class': 'alert-message ' + kind[0], 'id': 'gwha-verdict' }, [ E('p', {}, row) ]);
 }
 
 function warnings(status) {
@@ -276,7 +297,7 @@ function others(status) {
 
 function otherRole(status, other) {
 	if (other.channel.connected && known(other.channel.role))
-		return [ roleLabel(other.channel.role) ];
+		return [ roleLabel(other.channel.role) ].concat(other.channel.maintenance ? [ ' ', label('warning', _('Maintenance')) ] : []);
 	const addresses = other.heard.map(peer => peer.address);
 	const follows = (status.groups || []).some(group => group.master && addresses.indexOf(group.master.address) >= 0);
 	if (follows)
@@ -290,12 +311,12 @@ function latest(heard) {
 	return heard.filter(peer => known(peer.last_heard)).sort((a, b) => a.last_heard - b.last_heard)[0];
 }
 
-function channelState(status, channel, received) {
+function channelState(channel, received) {
 	if (channel.connected)
 		return [ label('success', _('Connected')), ' ', age(channel.since, received) ];
-	if (known(channel.address))
-		return [ label('important', _('Not connected')), ' ', age(channel.since, received) ];
-	return [ _('Not set up') ];
+	if (channel.state === 'off' || !known(channel.address))
+		return [ _('Not set up') ];
+	return [ label('important', _('Not connected')), ' ', age(channel.since, received) ].concat(known(channel.error) ? [ ': ', channel.error ] : []);
 }
 
 function ownPriority(status) {
@@ -317,6 +338,7 @@ function joined(items) {
 
 function thisRouter(status, received) {
 	const isRejected = status.config && status.config.state === 'rejected';
+	const held = (status.groups || []).reduce((all, group) => all.concat(group.blocked_by || []), []);
 	return facts([
 		[ _('Role'), [ roleLabel(status.role) ] ],
 		[ _('Priority'), [ ownPriority(status) ] ],
@@ -324,7 +346,7 @@ function thisRouter(status, received) {
 		[ _('Configuration'), [ isRejected ? label('important', _('Rejected')) : label('success', _('Applied')) ] ],
 		[ _('Version'), [ text(status.version) ] ],
 		[ _('Started'), [ age(status.uptime, received) ] ]
-	]);
+	].concat(held.length ? [ [ _('Held back by'), [ held.join('; ') ] ] ] : []));
 }
 
 function otherRouter(status, other, received) {
@@ -337,8 +359,9 @@ function otherRouter(status, other, received) {
 		[ _('Configuration'), [ equal === true ? label('success', _('The same')) : equal === false
 			? label('warning', _('Different')) : _('Not known') ] ],
 		[ _('Version'), [ known(other.channel.version) ? other.channel.version : _('Not known') ] ],
+		[ _('Started'), [ known(other.channel.uptime) ? age(other.channel.uptime, received) : _('Not known') ] ],
 		[ _('Last advert'), [ last ? age(last.last_heard, received) : _('Never heard') ] ],
-		[ _('Channel'), channelState(status, other.channel, received) ]
+		[ _('Channel'), channelState(other.channel, received) ]
 	]);
 }
 
@@ -354,9 +377,12 @@ function routers(status, received) {
 	return section('routers', _('Routers'), [ table(titles, [ row ], '') ]);
 }
 
+/* One group alone is told by the verdict and the routers. */
 function groups(status, received) {
+	if ((status.groups || []).length < 2)
+		return [];
 	return section('groups', _('Groups'), [ table(
-		[ _('Group'), _('Role'), _('Priority'), _('Instances'), _('What holds it back'), _('Last change') ],
+		[ _('Group'), _('Role'), _('Priority'), _('Segments'), _('Held back by'), _('Last change') ],
 		(status.groups || []).map(group => [
 			text(group.name),
 			roleLabel(group.role),
@@ -364,7 +390,7 @@ function groups(status, received) {
 			(group.instances || []).join(', '),
 			lines((group.blocked_by || []).map(reason => [ reason ])),
 			[ E('div', {}, [ age(group.since, received) ]), E('div', {}, [ causeText(group.cause_code, group.cause) ]) ]
-		]), _('No group is configured.')) ]);
+		]), '') ]);
 }
 
 function counters(instance) {
@@ -376,7 +402,7 @@ function counters(instance) {
 
 function instances(status, received) {
 	return section('instances', _('Virtual addresses'), [ table(
-		[ _('Instance'), _('State'), _('Addresses'), _('Interface'), _('Other routers'), _('Adverts') ],
+		[ _('Segment'), _('State'), _('Addresses'), _('Interface'), _('Other routers'), _('Adverts') ],
 		(status.instances || []).map(instance => [
 			[ E('div', {}, [ text(instance.name) ]), E('small', {}, [ _('VRID %d, VRRP %d, %s').format(
 				instance.vrid, instance.version, instance.mode) ]) ],
@@ -386,7 +412,7 @@ function instances(status, received) {
 				? _('%s (%s)').format(instance.interface, instance.device) : text(instance.interface),
 			lines((instance.peers || []).map(peer => peerLine(status, peer, received))),
 			lines(counters(instance))
-		]), _('No instance is configured.')) ]);
+		]), _('No segment is configured.')) ]);
 }
 
 /* While this router is master, silence is what a standby should keep. */
@@ -401,6 +427,16 @@ function peerLine(status, peer, received) {
 	return row;
 }
 
+function effectText(effect) {
+	switch (effect) {
+	case 'none': return _('None');
+	case 'fault': return _('This router is at fault');
+	case 'remembered': return _('None: as it was before this router was standby');
+	case 'damped': return _('Held back until it is steady');
+	default: return /^-[0-9]+$/.test(effect) ? _('Priority %s').format(effect) : text(effect);
+	}
+}
+
 function checks(status, received) {
 	return section('checks', _('Checks'), [ table(
 		[ _('Check'), _('State'), _('Targets'), _('In a row'), _('Since'), _('Effect now') ],
@@ -409,19 +445,19 @@ function checks(status, received) {
 			stateLabel(track.state),
 			lines((track.targets || []).map(target => [ target.target, ' ', stateLabel(target.state),
 				known(target.rtt_ms) ? ' ' + _('%.1f ms').format(target.rtt_ms) : '' ])),
-			_('%d; %d would change it').format(track.streak, track.needed),
+			_('%d; turns after %d').format(track.streak, track.needed),
 			age(track.since, received),
-			track.effect === 'none' ? _('None') : text(track.effect)
+			effectText(track.effect)
 		]), _('Nothing is checked. A check of the carrier router notices when this router has lost the internet.')) ]);
 }
 
 function actions(status) {
 	return section('actions', _('What the role asks of the system'), [ table(
-		[ _('What'), _('Should be'), _('Is'), _('Problem') ],
+		[ _('What'), _('Is'), _('Problem') ],
 		(status.actions || []).map(action => [
 			_('%s %s').format(text(action.kind), text(action.name)),
-			text(action.wanted),
-			label(known(action.error) || action.wanted !== action.observed ? 'warning' : 'success', text(action.observed)),
+			action.wanted === action.observed ? label(known(action.error) ? 'warning' : 'success', text(action.observed))
+				: [ label('warning', text(action.observed)), ' ', _('should be %s').format(text(action.wanted)) ],
 			known(action.error) ? [ action.error, known(action.retry_in)
 				? ' ' + _('Tried again in %s.').format(span(action.retry_in)) : '' ] : UNKNOWN
 		]), _('Nothing.')) ]);
@@ -437,19 +473,20 @@ function sync(status, received) {
 		return section('sync', _('Leases and files'), [ E('em', {}, [
 			_('Not set up: after a switch the other router does not know the DHCP leases.') ]) ]);
 	const isFailed = known(leases.last_error);
-	const rows = [ [
+	const rows = known(leases.count) || isFailed ? [ [
 		_('DHCP leases: %s here, %s there').format(text(leases.count), text(leases.peer_count)),
 		isFailed ? stateLabel('failed') : stateLabel(leases.pending ? 'pending' : known(leases.last_success) ? 'in_sync' : 'unknown'),
 		known(leases.last_success) ? age(leases.last_success, received) : _('Never'),
 		isFailed ? leases.last_error : UNKNOWN
-	] ].concat((status.files || []).map(file => [
+	] ] : [];
+	const files = (status.files || []).map(file => [
 		text(file.path),
 		stateLabel(file.state),
 		known(file.last_success) ? age(file.last_success, received) : _('Never'),
 		text(file.last_error)
-	]));
+	]);
 	return section('sync', _('Leases and files'), [
-		table([ _('What'), _('State'), _('Last success'), _('Last error') ], rows, '')
+		table([ _('What'), _('State'), _('Last success'), _('Last error') ], rows.concat(files), _('Nothing has come over the channel yet.'))
 	]);
 }
 
@@ -459,10 +496,10 @@ function history(events, received) {
 		events.slice().reverse().map(event => [
 			age(event.age, received),
 			event.event === 'role' && known(event.to)
-				? [ known(event.group) ? event.group + ' ' : '', known(event.from) ? roleLabel(event.from) : '', ' → ',
-					roleLabel(event.to), ' ', causeText(event.cause_code, event.cause) ]
+				? [ roleLabel(event.to), ' ', known(event.group) ? event.group + ': ' : '', causeText(event.cause_code, event.cause),
+					known(event.from) ? ' ' + _('(before: %s)').format(roleName(event.from)) : '' ]
 				: text(event.message)
-		]), _('Nothing has happened yet.')) ]);
+		]), _('Nothing has happened yet.'), true) ]);
 }
 
 /* --- page states without data --------------------------------------------------- */
@@ -525,33 +562,37 @@ return view.extend({
 		}));
 	},
 
+	/* The verdict above the buttons, and everything else below. */
 	compose(answer) {
 		if (answer.failure) {
 			const state = [ stateWithoutData(answer.failure) ];
 			/* An answer that failed to come says nothing about the routers: keep what was seen, with its age. */
-			if (answer.failure.kind === 'unreachable' && this.seen)
-				state.push(E('p', {}, [ _('What follows was true'), ' ', age(0, this.seen.received), '.' ]), ...this.parts(this.seen));
-			return E('div', {}, state);
+			if (answer.failure.kind !== 'unreachable' || !this.seen)
+				return [ state, [] ];
+			state.push(E('p', {}, [ _('What follows was true'), ' ', age(0, this.seen.received), '.' ]));
+			return [ state.concat(this.summary(this.seen)), this.details(this.seen) ];
 		}
 		this.seen = answer;
-		return E('div', {}, this.parts(answer));
+		return [ this.summary(answer), this.details(answer) ];
 	},
 
-	parts(answer) {
-		const status = answer.status;
-		const received = answer.received;
-		const start = [ verdict(status, received) ];
-		if (!(status.instances || []).length)
+	summary(answer) {
+		const start = [ verdict(answer.status, answer.received) ];
+		if (!(answer.status.instances || []).length)
 			start.push(notice('unconfigured', 'notice', _('Gateway HA has nothing to do'), [
 				_('No virtual address is configured and enabled on this router.'), ' ', setUpLink() ]));
-		return start.concat(warnings(status), [
-			routers(status, received), groups(status, received), instances(status, received),
-			checks(status, received), actions(status), sync(status, received), history(answer.events, received)
-		]);
+		return start.concat(warnings(answer.status));
+	},
+
+	details(answer) {
+		const status = answer.status;
+		const received = answer.received;
+		return [].concat(routers(status, received), instances(status, received), groups(status, received),
+			checks(status, received), actions(status), sync(status, received), history(answer.events, received));
 	},
 
 	show(answer) {
-		patch(this.body, this.compose(answer));
+		this.compose(answer).forEach((parts, at) => patch(this.bodies[at], E('div', {}, parts)));
 		this.enable(answer);
 	},
 
@@ -592,7 +633,7 @@ return view.extend({
 	carryOut(act) {
 		return act().then(outcome => {
 			if (!outcome.done)
-				throw new Error(outcome.error || _('No reason was given.'));
+				throw new Error(refusalText(outcome.error));
 			this.tell('info', known(outcome.took_ms) ? _('Done in %d ms.').format(Math.round(outcome.took_ms)) : _('Done.'));
 		}).catch(error => {
 			this.tell('danger', _('Not done, and nothing has changed: %s').format(String(error && error.message || error)));
@@ -640,14 +681,13 @@ return view.extend({
 			maintenance: button('maintenance', 'cbi-button-neutral', 'handleMaintenance', _('Begin maintenance')),
 			sync: button('sync-now', 'cbi-button-neutral', 'handleSync', _('Synchronise now'))
 		};
-		this.body = E('div', {}, []);
+		this.bodies = [ E('div', {}, []), E('div', {}, []) ];
 		const page = E('div', { 'id': 'gwha-page' }, [
 			E('h2', {}, [ _('Gateway HA') ]),
-			this.body,
-			E('div', { 'class': 'cbi-page-actions' }, [ this.buttons.move, ' ', this.buttons.maintenance, ' ', this.buttons.sync ])
+			this.bodies[0],
+			E('p', { 'id': 'gwha-buttons' }, [ this.buttons.move, ' ', this.buttons.maintenance, ' ', this.buttons.sync ]),
+			this.bodies[1]
 		]);
-		this.body.appendChild(E('div', {}, []));
-		this.body = this.body.firstChild;
 		this.show(answer);
 		poll.add(() => this.refresh(), REFRESH);
 		window.setInterval(() => tick(page), 1000);

@@ -1,0 +1,153 @@
+//! The attacks.
+
+use std::net::Ipv4Addr;
+
+use crate::lab::attack::{Forgery, Sum, ipv4};
+use crate::lab::setup::{Setup, Version};
+use crate::lab::topology::{Host, Segment};
+
+/// What a packet is, and to which routers it goes.
+pub struct Attack {
+    pub name: &'static str,
+    pub version: Version,
+    /// Whom the packets go to.
+    pub to: &'static [Host],
+    /// How many packets go out in each interval between two adverts, to each of them.
+    pub per_interval: u32,
+    /// Whether the master dies in the middle of it.
+    pub then: Then,
+    /// The IPv4 packet with this number, for this router.
+    pub packet: fn(u32, Host) -> Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Nothing,
+    MasterDies,
+}
+
+pub const SECRET: &str = "s3cr3t12";
+
+impl Attack {
+    /// The routers that are attacked: the LAN only, so that nothing but the LAN's adverts counts.
+    pub fn setup(&self) -> Setup {
+        match self.version {
+            Version::V2 => Setup { version: Version::V2, secret: Some(SECRET), ..Setup::lan(1000) },
+            Version::V3 => Setup::lan(100),
+        }
+    }
+}
+
+const A: &[Host] = &[Host::A];
+const B: &[Host] = &[Host::B];
+const BOTH: &[Host] = &[Host::A, Host::B];
+
+pub fn all() -> Vec<Attack> {
+    let v3 = |name, to, packet: fn(u32, Host) -> Vec<u8>| Attack {
+        name,
+        version: Version::V3,
+        to,
+        per_interval: 4,
+        then: Then::Nothing,
+        packet,
+    };
+    let dies = |attack: Attack| Attack { then: Then::MasterDies, ..attack };
+    let v2 = |attack: Attack| Attack { version: Version::V2, ..attack };
+    let flood = |attack: Attack| Attack { per_interval: 1000, ..attack };
+    vec![
+        v3("nothing", A, |_, to| ipv4(own(), to.address(Segment::Lan), 255, &[])),
+        v3("own address, priority 255, to the master", A, |_, to| stranger(to, |_| {})),
+        v3("own address, priority 255, to both", BOTH, |_, to| stranger(to, |_| {})),
+        v3("own address, wrong checksum, to the master", A, |_, to| stranger(to, |it| it.sum = Sum::Wrong)),
+        v3("own address, priority 0, to the standby", B, |_, to| stranger(to, |it| it.priority = 0)),
+        v3("peer's address, wrong checksum, to the master", A, |_, to| peer(to, |it| it.sum = Sum::Wrong)),
+        v3("peer's address, version 2, to the master", A, |_, to| peer(to, version_2)),
+        v3("peer's address, hop limit 64, to the master", A, |_, to| peer(to, |it| it.hop_limit = 64)),
+        v3("peer's address, another VRID, to the master", A, |_, to| peer(to, |it| it.vrid = 77)),
+        v3("peer's address, count 255 and one address, to the master", A, |_, to| {
+            peer(to, |it| it.count = 255)
+        }),
+        v3("peer's address, 4 to 11 bytes, to the master", A, stub),
+        v3("peer's address, to the group, to the master", A, |_, to| peer(to, |it| it.sum = Sum::WithGroup)),
+        v3("peer's address, priority 0, to the standby", B, |_, to| peer(to, |it| it.priority = 0)),
+        v3("peer's address, interval 0, to the standby", B, |_, to| peer(to, |it| it.interval = [0, 0])),
+        v3("peer's address, checksum of the group, to the standby", B, |_, to| {
+            peer(to, |it| (it.sum, it.priority) = (Sum::WithGroup, 100))
+        }),
+        v3("the router's own address, priority 255, to the master", A, |_, to| {
+            peer(to, |it| it.source = to.address(Segment::Lan))
+        }),
+        v3("random bytes, to both", BOTH, noise),
+        v3("peer's address, all of it right, priority 255, to the master", A, |_, to| peer(to, |_| {})),
+        dies(v3("own address, wrong checksum, to the standby", B, |_, to| {
+            stranger(to, |it| it.sum = Sum::Wrong)
+        })),
+        dies(v3("own address, priority 255, to the standby", B, |_, to| stranger(to, |_| {}))),
+        flood(v3("10,000 a second, own address, priority 255, to both", BOTH, |_, to| stranger(to, |_| {}))),
+        flood(v3("10,000 a second, peer's address, 4 to 11 bytes, to both", BOTH, stub)),
+        v2(v3("version 2, own address, wrong password, to the master", A, |_, to| {
+            secret(to, own(), "guessed!")
+        })),
+        v2(v3("version 2, own address, right password, priority 255, to the master", A, |_, to| {
+            secret(to, own(), SECRET)
+        })),
+        v2(v3("version 2, peer's address, wrong password, to the master", A, |_, to| {
+            secret(to, other(to), "guessed!")
+        })),
+    ]
+}
+
+fn own() -> Ipv4Addr {
+    Host::Stranger.address(Segment::Lan)
+}
+
+fn other(host: Host) -> Ipv4Addr {
+    if host == Host::A { Host::B.address(Segment::Lan) } else { Host::A.address(Segment::Lan) }
+}
+
+/// A message from the stranger's own address, otherwise right and of the highest priority.
+fn stranger(to: Host, spoil: impl Fn(&mut Forgery)) -> Vec<u8> {
+    peer(to, |forgery| {
+        forgery.source = own();
+        spoil(forgery);
+    })
+}
+
+/// A message as if from the other router, of the highest priority.
+fn peer(to: Host, spoil: impl Fn(&mut Forgery)) -> Vec<u8> {
+    let mut forgery = Forgery::v3(other(to), to.address(Segment::Lan), Segment::Lan.vip(), 10);
+    forgery.priority = 255;
+    spoil(&mut forgery);
+    forgery.packet()
+}
+
+fn version_2(forgery: &mut Forgery) {
+    *forgery =
+        Forgery { priority: 255, ..Forgery::v2(forgery.source, forgery.destination, Segment::Lan.vip(), "") };
+}
+
+fn secret(to: Host, source: Ipv4Addr, secret: &str) -> Vec<u8> {
+    let valid = Forgery::v2(source, to.address(Segment::Lan), Segment::Lan.vip(), secret);
+    Forgery { priority: 255, ..valid }.packet()
+}
+
+/// The beginning of a message.
+fn stub(number: u32, to: Host) -> Vec<u8> {
+    let message = Forgery::v3(other(to), to.address(Segment::Lan), Segment::Lan.vip(), 10).message();
+    let length = [4, 7, 8, 11][number as usize % 4];
+    ipv4(other(to), to.address(Segment::Lan), 255, message.get(..length).unwrap_or_default())
+}
+
+/// Up to 64 bytes of no meaning, the same in every run.
+fn noise(number: u32, to: Host) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state
+    };
+    let length = next() % 64;
+    let bytes: Vec<u8> = (0..length).map(|_| next().to_be_bytes()[1]).collect();
+    ipv4(other(to), to.address(Segment::Lan), 255, &bytes)
+}
