@@ -27,6 +27,7 @@ use crate::config::model::Config;
 use crate::engine::{Instant, Role};
 use crate::limits;
 use crate::peer::PeerId;
+use crate::sorted::{Map, Set};
 use crate::sync::lease::feed::Feed;
 use crate::sync::lease::table::{Merged, Table};
 use crate::sync::lease::{Client, Life, Node};
