@@ -149,14 +149,14 @@ function label(kind, words) {
 }
 
 function roleLabel(role) {
-	const kinds = { master: 'success', backup: 'notice', fault: 'important', mixed: 'warning' };
+	const kinds = { master: 'success', backup: 'notice', fault: 'warning', mixed: 'warning' };
 	return label(kinds[role] || '', roleName(role));
 }
 
 function stateLabel(state) {
 	const kinds = {
-		up: 'success', alive: 'success', in_sync: 'success', down: 'important', failed: 'important',
-		misconfigured: 'important', differs: 'warning', pending: 'notice'
+		up: 'success', alive: 'success', in_sync: 'success', down: 'warning', failed: 'warning',
+		misconfigured: 'warning', differs: 'warning', pending: 'notice'
 	};
 	return label(kinds[state] || '', stateName(state));
 }
@@ -187,9 +187,9 @@ function lines(items) {
 function table(titles, rows, emptyText, isPlain) {
 	const head = E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th' }, [ title ])));
 	const body = rows.map((row, number) => E('tr', { 'class': 'tr cbi-rowstyle-%d'.format(number % 2 + 1) },
-		row.map((cell, column) => E('td', { 'class': 'td', 'data-title': isPlain ? null : titles[column] }, [].concat(cell)))));
+		row.map((cell, column) => E('td', { 'class': 'td top', 'data-title': isPlain ? null : titles[column] }, [].concat(cell)))));
 	if (!body.length)
-		return E('em', {}, [ emptyText ]);
+		return E('p', {}, [ E('em', {}, [ emptyText ]) ]);
 	return E('table', { 'class': 'table' }, [ head ].concat(body));
 }
 
@@ -257,7 +257,7 @@ function headline(status) {
 }
 
 function verdict(status, received) {
-	const kinds = { healthy: [ 'notice', 'success' ], degraded: [ 'warning', 'warning' ], critical: [ 'danger', 'important' ] };
+	const kinds = { healthy: [ 'notice', 'success' ], degraded: [ 'warning', 'warning' ], critical: [ 'danger', 'warning' ] };
 	const kind = kinds[status.health] || kinds.degraded;
 	const worst = (status.warnings || []).filter(warning => CRITICAL.indexOf(warning.code) >= 0)[0];
 	const why = causeText(status.cause_code, status.cause);
@@ -320,7 +320,7 @@ function channelState(channel, received) {
 		return [ label('success', _('Connected')), ' ', age(channel.since, received) ];
 	if (channel.state === 'off' || !known(channel.address))
 		return [ _('Not set up') ];
-	return [ label('important', _('Not connected')), ' ', age(channel.since, received) ].concat(known(channel.error) ? [ ': ', channel.error ] : []);
+	return [ label('warning', _('Not connected')), ' ', age(channel.since, received) ].concat(known(channel.error) ? [ ': ', channel.error ] : []);
 }
 
 function ownPriority(status) {
@@ -347,7 +347,7 @@ function thisRouter(status, received) {
 		[ _('Role'), [ roleLabel(status.role) ] ],
 		[ _('Priority'), [ ownPriority(status) ] ],
 		[ _('Addresses'), [ joined((status.instances || []).map(instance => instance.source).filter(known)) ] ],
-		[ _('Configuration'), [ isRejected ? label('important', _('Rejected')) : label('success', _('Applied')) ] ],
+		[ _('Configuration'), [ isRejected ? label('warning', _('Rejected')) : label('success', _('Applied')) ] ],
 		[ _('Version'), [ text(status.version) ] ],
 		[ _('Started'), [ age(status.uptime, received) ] ]
 	].concat(held.length ? [ [ _('Held back by'), [ held.join('; ') ] ] ] : []));
@@ -422,11 +422,11 @@ function instances(status, received) {
 /* While this router is master, silence is what a standby should keep. */
 function peerLine(status, peer, received) {
 	const isExpected = peer.state === 'silent' && status.role === 'master';
-	const state = isExpected ? _('silent, as a standby is') : stateLabel(peer.state);
+	const state = isExpected ? _('silent, as a standby is; last heard:') : stateLabel(peer.state);
 	const row = [ text(peer.address), ' ', state ];
 	if (known(peer.mismatch))
 		row.push(' ', peer.mismatch);
-	if (known(peer.last_heard))
+	if (known(peer.last_heard) || isExpected)
 		row.push(' ', age(peer.last_heard, received));
 	return row;
 }
@@ -474,8 +474,8 @@ function hasSync(status) {
 function sync(status, received) {
 	const leases = status.leases || {};
 	if (!hasSync(status))
-		return section('sync', _('Leases and files'), [ E('em', {}, [
-			_('Not set up: after a switch the other router does not know the DHCP leases.') ]) ]);
+		return section('sync', _('Leases and files'), [ E('p', {}, [ E('em', {}, [
+			_('Not set up: after a switch the other router does not know the DHCP leases.') ]) ]) ]);
 	const isFailed = known(leases.last_error);
 	const rows = known(leases.count) || isFailed ? [ [
 		_('DHCP leases: %s here, %s there').format(text(leases.count), text(leases.peer_count)),
