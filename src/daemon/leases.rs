@@ -16,7 +16,6 @@ mod show;
 mod talk;
 mod watcher;
 
-use crate::sorted::{Map, Set};
 use core::time::Duration;
 use std::fmt;
 use std::io;
