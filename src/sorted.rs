@@ -239,11 +239,6 @@ impl<T: Ord> Set<T> {
         place.is_err()
     }
 
-    /// Keeps only these.
-    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.values.retain(keep);
-    }
-
     /// Takes a value away. Whether it was there.
     pub fn remove(&mut self, value: &T) -> bool {
         let place = self.values.binary_search(value);
