@@ -14,6 +14,7 @@ mod flush;
 mod journal;
 mod show;
 mod talk;
+mod turn;
 mod watcher;
 
 use core::time::Duration;
@@ -22,19 +23,16 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::config::model::Config;
-use crate::engine::{Instant, Role};
+use crate::engine::Instant;
 use crate::limits;
 use crate::peer::PeerId;
 use crate::sorted::{Map, Set};
 use crate::sync::lease::feed::Feed;
 use crate::sync::lease::table::{Merged, Table};
 use crate::sync::lease::{Client, Life, Node};
-use crate::uci;
 
-use super::bounded::{self, plain};
+use super::bounded::plain;
 use super::poller::{Interest, Poller, Source};
-use super::run::Daemon;
 
 use desk::{Item, Watch};
 pub use flush::After;
@@ -116,14 +114,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Where dnsmasq keeps its leases on OpenWrt, unless its configuration says otherwise.
-const DEFAULT_PATH: &str = "/tmp/dhcp.leases";
-
 /// A server that has lost its role may answer for so long until it is stopped.
 const ENDING: Duration = Duration::from_secs(5);
-
-/// See [`Leases::routine_due`].
-const ROUTINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Two ends of a lease that are no further apart are the same: seconds are rounded on the way.
 const SAME_END: Duration = Duration::from_secs(2);
@@ -357,86 +349,4 @@ impl Leases {
         let flush = self.flushes.iter().map(|flush| flush.until).min();
         [Some(self.routine_due), ending, flush].into_iter().flatten().min()
     }
-}
-
-impl Daemon {
-    /// The configuration may be another one.
-    pub(super) fn configure_leases(&mut self, now: Instant) {
-        let wanted = self.config.sync.as_ref().filter(|sync| sync.leases);
-        let path = wanted.map(|sync| match &sync.lease_file {
-            Some(file) => PathBuf::from(file),
-            None => configured_path(self.config_path()).unwrap_or_else(|| DEFAULT_PATH.into()),
-        });
-        self.leases.configure(path, &mut self.poller);
-        self.lease_roles(now);
-    }
-
-    /// A role may be another one.
-    pub(super) fn lease_roles(&mut self, now: Instant) {
-        let is_master = |id| self.engine.role(id).0 == Role::Master;
-        let is_serving = lending_groups(&self.config).any(is_master);
-        self.leases.serve(is_serving, now);
-    }
-
-    /// Something was found in the file.
-    pub(super) fn leases_found(&mut self, now: Instant) {
-        let Some(watcher) = &self.leases.watcher else { return };
-        let items = watcher.take(limits::LEASES_PER_TURN);
-        if self.leases.apply(items, now) {
-            self.feed_leases(now);
-        }
-    }
-
-    /// Does what is due.
-    pub(super) fn expire_leases(&mut self, now: Instant) {
-        match self.leases.service {
-            Service::Ending(at) if at <= now => {
-                self.leases.service = Service::Off;
-                self.leases.unserved.clear();
-                self.leases.watch(Watch::Off);
-            }
-            Service::Starting => {
-                let is_ours = self.config.groups.iter().any(|group| group.actions.dhcp_on_master);
-                self.leases.start_serving(if is_ours { Starter::Gwha } else { Starter::User }, now);
-            }
-            Service::Off | Service::On | Service::Ending(_) => {}
-        }
-        if self.leases.routine_due <= now {
-            self.leases.routine_due = now.after(ROUTINE_EVERY);
-            self.lease_routine(now);
-        }
-        self.expire_flushes(now);
-    }
-
-    fn lease_routine(&mut self, now: Instant) {
-        let Leases { table, unserved, watcher, trouble, .. } = &mut self.leases;
-        table.purge(now);
-        unserved.retain(|address| table.get(*address).is_some_and(|entry| entry.client.is_some()));
-        let problem = watcher.as_ref().and_then(Watcher::problem);
-        trouble.file = problem.map(|problem| match trouble.file.take() {
-            Some((known, since)) if known == problem => (known, since),
-            Some(_) | None => {
-                log::warn!("leases: {problem}");
-                (problem, now)
-            }
-        });
-        self.greet_leases(now);
-    }
-}
-
-/// The groups whose master lends addresses: those that say so, or else all.
-fn lending_groups(config: &Config) -> impl Iterator<Item = crate::config::model::GroupId> + '_ {
-    let is_said = config.groups.iter().any(|group| group.actions.dhcp_on_master);
-    let groups = (0..).map(crate::config::model::GroupId).zip(&config.groups);
-    groups.filter(move |(_, group)| group.actions.dhcp_on_master || !is_said).map(|(id, _)| id)
-}
-
-/// The lease file of the first dnsmasq in `/etc/config/dhcp`, which stands beside our own configuration.
-fn configured_path(config: &Path) -> Option<PathBuf> {
-    let bytes = bounded::read(&config.with_file_name("dhcp")).ok()?;
-    let tree = uci::parse(&bytes).unwrap_or_else(|broken| broken.tree);
-    let dnsmasq = tree.sections.iter().find(|section| section.kind == "dnsmasq")?;
-    let [item] = dnsmasq.get("leasefile")?.items() else { return None };
-    let path = core::str::from_utf8(&item.bytes).ok().filter(|path| path.starts_with('/'))?;
-    Some(path.into())
 }
