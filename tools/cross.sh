@@ -81,6 +81,7 @@ prepare() {
 	flag -Crelocation-model=static
 	[ -z "$RUST_FLAG" ] || flag "$RUST_FLAG"
 	# The variable below replaces what cargo would read there.
+	# shellcheck disable=SC2013  # none has a blank
 	for cfg in $(sed -n "s/^ *'\(--cfg=.*\)',\$/\1/p" .cargo/config.toml); do
 		flag "$cfg"
 	done
