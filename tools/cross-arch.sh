@@ -12,10 +12,12 @@ ARCHES="x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4 mipsel_24kc mips_24kc
 #   ARCH     the name opkg knows (`opkg print-architecture`)
 #   TARGET   the Rust target
 #   CC_FLAGS what clang needs to compile C for it
+#   RUST_FLAG  what rustc needs besides, mostly nothing
 #   QEMU     the user-mode emulator that runs it, empty where none is needed
 #   MACHINE  `Class Data Machine` as in the ELF header
 arch_lookup() {
 	ARCH=$1
+	RUST_FLAG=
 	case $1 in
 	x86_64)
 		TARGET=x86_64-unknown-linux-musl
@@ -32,6 +34,7 @@ arch_lookup() {
 		# OpenWrt's hard-float ARMv7; NEON is not used, so one fits all.
 		TARGET=armv7-unknown-linux-musleabihf
 		CC_FLAGS="--target=armv7-linux-musleabihf -mfpu=vfpv3-d16 -mthumb"
+		RUST_FLAG=-Ctarget-feature=+thumb-mode
 		QEMU=qemu-arm-static
 		MACHINE="ELF32 little ARM" ;;
 	mipsel_24kc | mipsel_74kc)

@@ -7,7 +7,8 @@
 #
 # ARCH is an OpenWrt package architecture (cross-arch.sh). Where rustup has the
 # target installed it is used; otherwise cross-setup.sh prepares what is needed.
-# GWHA_CROSS_FROM=rustup|source decides by force.
+# GWHA_CROSS_FROM=rustup|source decides by force. GWHA_PANIC=message builds a
+# program that says why it panicked; it is larger.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tools/cross-arch.sh
@@ -38,6 +39,12 @@ build() {
 	# offsets: a twelfth of the program (docs/DECISIONS.md has the numbers).
 	flag -Cllvm-args=--inline-threshold=0
 	flag -Cllvm-args=--inline-max-stacksize=64
+	# A panic is a trap, without words: their code is 7 % of the program. To hear
+	# them while a fault is looked for, set GWHA_PANIC=message.
+	if [ -n "${CARGO_UNSTABLE_BUILD_STD:-}" ] && [ "${GWHA_PANIC:-}" != message ]; then
+		flag -Zunstable-options
+		flag -Cpanic=immediate-abort
+	fi
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	cargo build --locked --release --bin gwha >&2
 	program=$CARGO_TARGET_DIR/$TARGET/gwha
@@ -72,7 +79,9 @@ prepare() {
 	flags=
 	flag -Ctarget-feature=+crt-static
 	flag -Crelocation-model=static
+	[ -z "$RUST_FLAG" ] || flag "$RUST_FLAG"
 	# The variable below replaces what cargo would read there.
+	# shellcheck disable=SC2013  # none has a blank
 	for cfg in $(sed -n "s/^ *'\(--cfg=.*\)',\$/\1/p" .cargo/config.toml); do
 		flag "$cfg"
 	done

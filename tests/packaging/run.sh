@@ -17,6 +17,13 @@ part() {
 }
 
 part "shell scripts" shellcheck -x tools/*.sh tests/packaging/*.sh tests/init/*.sh openwrt/gwha/test.sh
+# shellcheck disable=SC2317  # run by part
+same_flags() {
+	sed -n "s/^ *'\(--cfg=.*\)',\$/\1/p" .cargo/config.toml | sed 's/"/\\"/g' | while read -r flag; do
+		grep -qF -- "$flag" openwrt/gwha/Makefile || { echo "openwrt/gwha/Makefile lacks $flag"; exit 1; }
+	done
+}
+part "the flags of .cargo/config.toml are in OpenWrt's Makefile" same_flags
 part "the init script asks procd for the right things" tests/init/definition.sh
 
 program=$(tools/cross.sh build x86_64)
