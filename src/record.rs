@@ -45,14 +45,31 @@ impl<'de, T: Record> Visitor<'de> for Members<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let mut record = T::default();
-        while let Some(name) = map.next_key::<String>()? {
-            match record.place(&name) {
-                Some(place) => place.fill(&mut map)?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
+        fill(&mut record, &mut map)?;
         Ok(record)
     }
+}
+
+/// A [`Record`] of whatever type.
+trait Places<'de, A: MapAccess<'de>> {
+    fn place(&mut self, name: &str) -> Option<&mut dyn Place<'de, A>>;
+}
+
+impl<'de, A: MapAccess<'de>, T: Record> Places<'de, A> for T {
+    fn place(&mut self, name: &str) -> Option<&mut dyn Place<'de, A>> {
+        Record::place(self, name)
+    }
+}
+
+/// The one loop.
+fn fill<'de, A: MapAccess<'de>>(record: &mut dyn Places<'de, A>, map: &mut A) -> Result<(), A::Error> {
+    while let Some(name) = map.next_key::<String>()? {
+        match record.place(&name) {
+            Some(place) => place.fill(map)?,
+            None => drop(map.next_value::<IgnoredAny>()?),
+        }
+    }
+    Ok(())
 }
 
 /// Makes structs decodable, which names all their members: `decode! { Peer: name, address, kind as "type" }`.

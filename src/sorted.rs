@@ -218,11 +218,6 @@ impl<T> Set<T> {
         self.values.clear();
     }
 
-    /// Keeps the values of which `keep` is true.
-    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-        self.values.retain(keep);
-    }
-
     /// The values in their order.
     pub fn iter(&self) -> core::slice::Iter<'_, T> {
         self.values.iter()
@@ -242,6 +237,11 @@ impl<T: Ord> Set<T> {
             self.values.insert(at, value);
         }
         place.is_err()
+    }
+
+    /// Keeps only these.
+    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.values.retain(keep);
     }
 
     /// Takes a value away. Whether it was there.

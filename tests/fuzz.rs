@@ -32,7 +32,29 @@ fn ubus_session_survives_its_seeds() {
     over_seeds("ubus_session", bodies::ubus::session);
 }
 
+#[test]
+fn peer_frames_survive_their_seeds() {
+    over_seeds("peer_frames", bodies::peer::frames);
+}
+
+#[test]
+fn peer_session_survives_its_seeds() {
+    over_seeds("peer_session", bodies::peer::session);
+}
+
+#[test]
+fn leases_survive_their_seeds() {
+    over_seeds("leases", bodies::peer::leases);
+}
+
 proptest! {
+    #[test]
+    fn peer_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        bodies::peer::frames(&bytes);
+        bodies::peer::session(&bytes);
+        bodies::peer::leases(&bytes);
+    }
+
     #[test]
     fn ubus_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         bodies::ubus::blob(&bytes);

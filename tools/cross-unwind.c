@@ -1,4 +1,6 @@
-/* The unwinder of a program that never unwinds.
+/* What gwha is linked with beside musl.
+ *
+ * First, the unwinder of a program that never unwinds.
  *
  * The standard library of a static musl target links -lunwind. gwha is built
  * with panic=abort, so only the backtrace functions are ever called, and a
@@ -27,6 +29,17 @@ word _Unwind_GetDataRelBase(void *context) { (void)context; return 0; }
 word _Unwind_GetGR(void *context, int reg) { (void)context; (void)reg; return 0; }
 void _Unwind_SetGR(void *context, int reg, word value) { (void)context; (void)reg; (void)value; }
 void _Unwind_SetIP(void *context, word value) { (void)context; (void)value; }
+
+/* Last, a thread's name. Only a thread itself sets it, at its start; musl, which
+ * can set that of others too, has to print a path for it, and printf is 9 KB.
+ */
+int prctl(int, ...);
+int pthread_setname_np(word thread, const char *name)
+{
+	(void)thread;
+	prctl(15 /* PR_SET_NAME */, (word)name, 0ul, 0ul, 0ul);
+	return 0;
+}
 
 /* 32-bit ARM has an unwinding scheme of its own. */
 int _Unwind_VRS_Get(void *context, int set, unsigned reg, int type, void *value)

@@ -11,7 +11,7 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
-#[path = "../shared/report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 
 mod case;

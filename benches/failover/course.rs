@@ -51,7 +51,9 @@ impl Contender {
 
     fn events(self) -> &'static [Event] {
         match self {
-            Contender::Keepalived | Contender::Gwha => &Event::ALL,
+            Contender::Keepalived | Contender::Gwha => {
+                &[Event::PowerLoss, Event::LanCable, Event::Stop, Event::CarrierLost]
+            }
             Contender::GwhaFastCheck => &[Event::CarrierLost],
         }
     }
@@ -64,10 +66,13 @@ pub enum Event {
     LanCable,
     Stop,
     CarrierLost,
+    /// It comes back after a power loss, and takes the role again.
+    Return,
 }
 
 impl Event {
-    pub const ALL: [Event; 4] = [Event::PowerLoss, Event::LanCable, Event::Stop, Event::CarrierLost];
+    pub const ALL: [Event; 5] =
+        [Event::PowerLoss, Event::LanCable, Event::Stop, Event::CarrierLost, Event::Return];
 
     /// The event in the table.
     pub fn title(self) -> &'static str {
@@ -76,6 +81,7 @@ impl Event {
             Event::LanCable => "LAN cable",
             Event::Stop => "SIGTERM",
             Event::CarrierLost => "carrier lost",
+            Event::Return => "return of the old master",
         }
     }
 }
@@ -138,11 +144,17 @@ pub fn run(contender: Contender, interval_ms: u32, repetitions: u32) {
         for &event in contender.events() {
             settle(&lab, &probe);
             thread::sleep(phase(repetition, interval_ms));
-            let (takeover, outage) = measure(&lab, &probe, &mut a, event);
-            println!("{}", Sample { contender, interval_ms, event, takeover, outage }.to_line());
+            let print = |event, (takeover, outage)| {
+                println!("{}", Sample { contender, interval_ms, event, takeover, outage }.to_line());
+            };
+            print(event, measure(&lab, &probe, &mut a, event));
+            let start = Instant::now();
             restore(&lab, event);
             if !a.daemon().is_running() {
                 a = contender.start(&lab, Host::A, &setup);
+            }
+            if event == Event::PowerLoss {
+                print(Event::Return, come_back(&lab, &probe, start));
             }
         }
     }
@@ -178,6 +190,7 @@ fn measure(lab: &Lab, probe: &Probe, a: &mut Router, event: Event) -> (Duration,
             a.daemon().terminate(LIMIT);
         }
         Event::CarrierLost => lab.cut_carrier(Host::A),
+        Event::Return => {}
     }
     let holds = |segment: Segment| lab.holders(segment).contains(&Host::B);
     until("B holds every address", LIMIT, || Segment::ALL.into_iter().all(holds));
@@ -188,11 +201,19 @@ fn measure(lab: &Lab, probe: &Probe, a: &mut Router, event: Event) -> (Duration,
     (last.saturating_duration_since(start), probe.outage(start).duration)
 }
 
+/// Until the old master serves again, from the moment its power came back.
+fn come_back(lab: &Lab, probe: &Probe, start: Instant) -> (Duration, Duration) {
+    let served = lab.until_serving(Host::A, LIMIT);
+    probe.until_answered(LIMIT);
+    thread::sleep(Duration::from_millis(300));
+    (served.saturating_duration_since(start), probe.outage(start).duration)
+}
+
 fn restore(lab: &Lab, event: Event) {
     match event {
         Event::PowerLoss => lab.reboot(Host::A),
         Event::LanCable => lab.plug_cable(Host::A, Segment::Lan),
-        Event::Stop => {}
+        Event::Stop | Event::Return => {}
         Event::CarrierLost => lab.mend_all(),
     }
 }

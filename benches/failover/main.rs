@@ -2,7 +2,7 @@
 //!
 //! Every pair of programs and advert interval gets a lab of its own. In it, the same four things happen to the
 //! master A again and again, each at another phase of the advert interval: it loses its power, its LAN cable, its
-//! carrier, or is told to stop. Measured are the *takeover* (until B holds the last address) and the *outage* (what
+//! carrier, or is told to stop; after a power loss it comes back. Measured are the *takeover* (until B holds the last address) and the *outage* (what
 //! a client on the LAN notices that probes the world outside every 5 ms). Both begin before the command that
 //! causes the event, which itself takes some milliseconds.
 //!
@@ -12,7 +12,7 @@
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
-#[path = "../shared/report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 
 mod course;

@@ -26,9 +26,16 @@ pub enum Then {
     MasterDies,
 }
 
+/// Packets in an interval of 100 ms.
+const FLOOD: u32 = 1000;
+
 pub const SECRET: &str = "s3cr3t12";
 
 impl Attack {
+    pub fn is_flood(&self) -> bool {
+        self.per_interval >= FLOOD
+    }
+
     /// The routers that are attacked: the LAN only, so that nothing but the LAN's adverts counts.
     pub fn setup(&self) -> Setup {
         match self.version {
@@ -53,9 +60,9 @@ pub fn all() -> Vec<Attack> {
     };
     let dies = |attack: Attack| Attack { then: Then::MasterDies, ..attack };
     let v2 = |attack: Attack| Attack { version: Version::V2, ..attack };
-    let flood = |attack: Attack| Attack { per_interval: 1000, ..attack };
+    let flood = |attack: Attack| Attack { per_interval: FLOOD, ..attack };
     vec![
-        v3("nothing", A, |_, to| ipv4(own(), to.address(Segment::Lan), 255, &[])),
+        v3("an empty packet, to the master", A, |_, to| ipv4(own(), to.address(Segment::Lan), 255, &[])),
         v3("own address, priority 255, to the master", A, |_, to| stranger(to, |_| {})),
         v3("own address, priority 255, to both", BOTH, |_, to| stranger(to, |_| {})),
         v3("own address, wrong checksum, to the master", A, |_, to| stranger(to, |it| it.sum = Sum::Wrong)),
@@ -83,8 +90,10 @@ pub fn all() -> Vec<Attack> {
             stranger(to, |it| it.sum = Sum::Wrong)
         })),
         dies(v3("own address, priority 255, to the standby", B, |_, to| stranger(to, |_| {}))),
-        flood(v3("10,000 a second, own address, priority 255, to both", BOTH, |_, to| stranger(to, |_| {}))),
-        flood(v3("10,000 a second, peer's address, 4 to 11 bytes, to both", BOTH, stub)),
+        flood(v3("flood, 10,000 a second, own address, priority 255, to both", BOTH, |_, to| {
+            stranger(to, |_| {})
+        })),
+        flood(v3("flood, 10,000 a second, peer's address, 4 to 11 bytes, to both", BOTH, stub)),
         v2(v3("version 2, own address, wrong password, to the master", A, |_, to| {
             secret(to, own(), "guessed!")
         })),

@@ -6,12 +6,12 @@
 //! dies under the attack, and what the attack cost in log lines and processor time. Nothing is asserted here; what
 //! gwha must withstand is in `tests/e2e/hostile.rs`.
 //!
-//! The table goes to the standard output and to `bench-hostile.md` in cargo's target directory.
+//! `ONLY=flood` runs the attacks with that word in their names. The table goes to the standard output and to `bench-hostile.md` in cargo's target directory.
 
 #[path = "../../tests/lab/mod.rs"]
 mod lab;
 
-#[path = "../shared/report.rs"]
+#[path = "../common/report.rs"]
 mod report;
 
 mod attacks;

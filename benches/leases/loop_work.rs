@@ -22,7 +22,7 @@ pub fn measure(count: u32, dir: &Path) -> Vec<(&'static str, Duration, Duration)
     back.heard(Feed::hello(&table, now), &other);
     let mut batches = Vec::new();
     while let Some(body) = feed.next(&table, now) {
-        let (head, _) = wire::Head::decode(&body).expect("it was just made");
+        let head = wire::Batch::decode(&body).expect("it was just made").head;
         feed.acked(head, &table);
         batches.push(body);
     }
@@ -39,7 +39,8 @@ pub fn measure(count: u32, dir: &Path) -> Vec<(&'static str, Duration, Duration)
         }),
         timed("taking in a batch of the other router's", || {
             let body = next.next().expect("there are batches");
-            for (address, entry) in wire::entries(body.get(8..).unwrap_or_default(), now) {
+            let batch = wire::Batch::decode(body).expect("it was just made");
+            for (address, entry) in wire::entries(batch.entries, now) {
                 other.merge(address, entry);
             }
         }),

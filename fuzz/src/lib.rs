@@ -1,3 +1,4 @@
 //! What the fuzz targets do with their bytes. Nothing here needs the fuzzer.
 
+pub mod peer;
 pub mod ubus;

@@ -16,7 +16,6 @@ mod show;
 mod talk;
 mod watcher;
 
-use crate::sorted::{Map, Set};
 use core::time::Duration;
 use std::fmt;
 use std::io;
@@ -27,6 +26,7 @@ use crate::config::model::Config;
 use crate::engine::{Instant, Role};
 use crate::limits;
 use crate::peer::PeerId;
+use crate::sorted::{Map, Set};
 use crate::sync::lease::feed::Feed;
 use crate::sync::lease::table::{Merged, Table};
 use crate::sync::lease::{Client, Life, Node};

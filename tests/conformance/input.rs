@@ -82,6 +82,9 @@ impl Stage {
             ["maintenance", "on"] => command(Command::Maintenance(Maintenance::On)),
             ["maintenance", "off"] => command(Command::Maintenance(Maintenance::Off)),
             ["recheck"] => command(Command::Recheck),
+            ["kept"] => Input::Kept,
+            ["hold", "over"] => Input::Hold(None),
+            ["hold", length] => Input::Hold(Some(self.now + micros(length)?)),
             ["terminate"] => Input::Terminate,
             ["conflict", name] => Input::Conflict(setup::position(&self.setup.members, name)?),
             ["unsent", name] => Input::Unsent(setup::position(&self.setup.members, name)?),
@@ -100,6 +103,10 @@ impl Stage {
                 let host = &mut self.hosts[index];
                 host.commands += 1;
                 Event::Command { id: CommandId(host.commands), command }
+            }
+            Input::Kept => Event::Kept { group: GroupId(0) },
+            Input::Hold(until) => {
+                Event::HoldPreempt { until: until.map(|until| self.hosts[index].clock(until)) }
             }
             Input::Terminate => Event::Terminate,
             Input::Conflict(member) => Event::Conflict { instance: InstanceId(member as u16) },
@@ -243,6 +250,8 @@ impl Stage {
 
 enum Input {
     Command(Command),
+    Kept,
+    Hold(Option<Micros>),
     Terminate,
     Conflict(usize),
     Unsent(usize),

@@ -31,7 +31,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    answer, boot, crash, doubt, operator, pair, preempt, refuse, reload, rfc, stop, three, told, tracks, words,
+    answer, boot, channel, crash, doubt, operator, pair, preempt, refuse, reload, rfc, stop, three, told, tracks, words,
     r#yield,
 }
 

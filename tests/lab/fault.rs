@@ -134,6 +134,9 @@ impl Lab {
     /// What a reboot leaves of `host`: its own addresses and routes, no others, and its cables answering again.
     pub fn reboot(&self, host: Host) {
         let _ = fs::remove_dir_all(gwha::run_dir(host));
+        for file in ["keepalived", "vrrp"] {
+            let _ = fs::remove_file(format!("/run/{host}.{file}.pid"));
+        }
         let mut script = String::new();
         for segment in host.segments() {
             let _ = writeln!(script, "address flush dev {}", segment.name());

@@ -89,7 +89,7 @@ export async function open(browser, which, router, look, options = {}) {
 	try {
 		await tab.goto(`http://127.0.0.1:${server.address().port}/cgi-bin/luci/${path}`);
 		await tab.waitForSelector(ready).catch(error => { throw new Error(`${error.message}\n${noise.join('\n')}`); });
-		await look(tab).catch(async error => { if (process.env.DEBUG) await tab.screenshot({ path: '/tmp/dbg.png', fullPage: true }); throw error; });
+		await look(tab).catch(async error => { if (process.env.LUCI_DEBUG) await tab.screenshot({ path: join(top, 'target/luci-images/failed.png'), fullPage: true }); throw error; });
 		// A browser itself reports a request that got no answer.
 		const expected = [ router.mayFail && 'Failed to load resource', ...(isReal ? TOLD : []) ].filter(start => start);
 		assert.deepEqual(noise.filter(line => !expected.some(start => line.startsWith(start))), []);

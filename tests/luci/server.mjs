@@ -103,9 +103,9 @@ async function reply(call, router) {
 		return handler ? { ...envelope, result: [ 0, await handler(params, router) ].filter(part => part !== undefined) } : { ...envelope, error: ABSENT };
 	}
 	catch (error) {
-		if (!error.notRunning)
+		if (error.ubus === undefined && !error.notRunning)
 			console.error(`${object} ${method}:`, error);
-		return error.notRunning ? { ...envelope, error: ABSENT } : { ...envelope, result: [ 9 ] };
+		return error.notRunning ? { ...envelope, error: ABSENT } : { ...envelope, result: [ error.ubus ?? 9 ] };
 	}
 }
 

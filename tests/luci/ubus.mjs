@@ -6,6 +6,10 @@ const MESSAGE = { hello: 0, status: 1, data: 2, lookup: 4, invoke: 5, add: 6 };
 const ATTRIBUTE = { status: 1, path: 2, object: 3, method: 4, signature: 6, data: 7 };
 const TYPE = { array: 1, table: 2, string: 3, int64: 4, int32: 5, int16: 6, int8: 7, double: 8 };
 const NOT_FOUND = 4;
+const TIMEOUT = 7;
+
+// rpcd waits longer.
+const PATIENCE_MS = 3000;
 
 /* An attribute: identifier and length in four bytes, the content, and zeros up to a multiple of four. */
 function attribute(id, content, isNamed) {
@@ -94,7 +98,7 @@ async function request(socket, stream, type, peer, parts) {
 	for (;;) {
 		const { value: message, done } = await stream.next();
 		if (done)
-			throw new Error('ubus closed the connection');
+			throw Object.assign(new Error('no answer'), { ubus: TIMEOUT });
 		if (message.type === MESSAGE.data)
 			data = message.parts;
 		else if (message.type === MESSAGE.status) {
@@ -110,6 +114,7 @@ async function request(socket, stream, type, peer, parts) {
 export async function call(path, object, method, params) {
 	const socket = createConnection(path);
 	const stream = messages(socket);
+	const timer = setTimeout(() => socket.end().push(null), PATIENCE_MS);
 	try {
 		await stream.next(); // hello
 		const found = await request(socket, stream, MESSAGE.lookup, 0, [ attribute(ATTRIBUTE.path, text(object)) ]);
@@ -119,6 +124,7 @@ export async function call(path, object, method, params) {
 		return parse(reply[ATTRIBUTE.data], false);
 	}
 	finally {
+		clearTimeout(timer);
 		socket.destroy();
 	}
 }

@@ -35,6 +35,7 @@ impl World {
             | Fault::Addresses(..)
             | Fault::Steal(_)
             | Fault::Order(..)
+            | Fault::Channel(..)
             | Fault::Reload(..) => self.hit(fault),
             Fault::ForgingEnds | Fault::Healed => {}
         }
@@ -91,6 +92,10 @@ impl World {
                 node.request(Request::Command(order.command()));
                 self.soon(place);
             }
+            Fault::Channel(_, word) => {
+                node.request(Request::Channel(word));
+                self.soon(place);
+            }
             Fault::Reload(_, vips) => {
                 let mut changed = setup.clone();
                 changed.members.iter_mut().for_each(|member| member.vips = vips);
@@ -141,6 +146,7 @@ impl World {
             | Fault::Addresses(..)
             | Fault::Steal(_)
             | Fault::Order(..)
+            | Fault::Channel(..)
             | Fault::Reload(..)
             | Fault::Path { .. }
             | Fault::Loss(..)
@@ -240,7 +246,7 @@ impl Truth {
             Fault::Forge { .. } => (self.forging, self.forged) = (self.forging.or(Some(now)), now),
             Fault::ForgingEnds => self.forging = None,
             Fault::Healed => self.healed = Some(now),
-            Fault::Steal(_) | Fault::SendErrors(..) | Fault::Reload(..) => {}
+            Fault::Steal(_) | Fault::SendErrors(..) | Fault::Reload(..) | Fault::Channel(..) => {}
         }
     }
 

@@ -42,10 +42,23 @@ pub enum Fault {
     Forge { member: usize, as_if: Node, to: Node, priority: u8 },
     /// Nobody forges packets any more.
     ForgingEnds,
+    /// The peer channel says something to a node, true or not.
+    Channel(Node, Word),
     /// A reload with this many virtual addresses on each member.
     Reload(Node, u8),
     /// Everything that was broken has been mended for good.
     Healed,
+}
+
+/// What the peer channel can say about roles (rule 19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// An operator moved the role away from here.
+    Kept,
+    /// Preemption waits for so long.
+    Hold(Micros),
+    /// It waits no longer.
+    HoldOver,
 }
 
 /// What an operator asks.
@@ -89,6 +102,7 @@ impl Fault {
             | Fault::Steal(node)
             | Fault::SendErrors(node, _)
             | Fault::Order(node, _)
+            | Fault::Channel(node, _)
             | Fault::Reload(node, _) => Some(node),
             Fault::Path { .. }
             | Fault::Loss(..)
@@ -116,7 +130,7 @@ impl Fault {
             Fault::Carrier(..) | Fault::Addresses(..) | Fault::Order(..) => Reach::Node,
             Fault::CarrierForAll(_) | Fault::Forge { .. } | Fault::ForgingEnds => Reach::Everybody,
             // These must not be noticed by anybody who watches roles.
-            Fault::Steal(_) | Fault::Reload(..) | Fault::Healed => Reach::Nobody,
+            Fault::Steal(_) | Fault::Reload(..) | Fault::Channel(..) | Fault::Healed => Reach::Nobody,
         }
     }
 }

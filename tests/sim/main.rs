@@ -43,7 +43,8 @@ fn swarm_of_seeds_keeps_every_property() {
     let first = seed.unwrap_or(1);
     let (failed, entries) = run_all((first..).take(runs).collect());
 
-    println!("{runs} seeds from {first}, {entries} events");
+    let simulated: Micros = (first..).take(runs).map(|seed| swarm::plan(seed).end).sum();
+    println!("{runs} seeds from {first}, {entries} events in {} simulated hours", simulated / 3_600_000_000);
     report(&failed);
 }
 

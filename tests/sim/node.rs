@@ -13,6 +13,7 @@ use gwha::engine::{
 use gwha::wire::vrrp::{Outgoing, Packet};
 
 use crate::contract::Contract;
+use crate::fault::Word;
 use crate::support::setup::{Node as Place, Setup};
 use crate::world::Micros;
 
@@ -59,6 +60,7 @@ pub enum Request {
     Terminate,
     Reload(Arc<Config>),
     SendFailed(usize),
+    Channel(Word),
 }
 
 /// A packet as it lies in a socket.
@@ -251,6 +253,16 @@ impl Node {
             }
             Request::Terminate => self.step(at, Event::Terminate, out),
             Request::Reload(config) => self.step(at, Event::Config(config), out),
+            Request::Channel(word) => {
+                let event = match word {
+                    Word::Kept => Event::Kept { group: GroupId(0) },
+                    Word::Hold(micros) => {
+                        Event::HoldPreempt { until: Some(at.after(Duration::from_micros(micros))) }
+                    }
+                    Word::HoldOver => Event::HoldPreempt { until: None },
+                };
+                self.step(at, event, out)
+            }
             Request::SendFailed(member) => {
                 let instance = gwha::config::model::InstanceId(member as u16);
                 self.step(at, Event::SendFailed { instance }, out)

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use gwha::engine::LinkCondition;
 
-use crate::fault::{Fault, Order};
+use crate::fault::{Fault, Order, Word};
 use crate::net::Quality;
 use crate::node::Clock;
 use crate::rng::Rng;
@@ -27,9 +27,29 @@ pub fn plan(seed: u64) -> Plan {
     let booted = mishaps.boot();
     let healed = mishaps.break_things(booted);
     mishaps.heal(healed);
-    let faults = mishaps.faults;
+    let mut faults = mishaps.faults;
+    faults.extend(lies(seed, &kinds, healed));
     let end = healed + bounds.settle + 20_000_000.min(20 * bounds.master_down);
     Plan { seed, setup, kinds, quality, pace, clocks, faults, secrets: Vec::new(), end }
+}
+
+/// In every third world the peer channel talks, whether what it says is true or not: it may hold back what a node does of its
+/// own accord, and nothing else. Drawn apart, so that a seed's world is otherwise the same.
+fn lies(seed: u64, kinds: &[Who], until: Micros) -> Vec<(Micros, Fault)> {
+    let mut rng = Rng::new(seed ^ 0x6c69_6573);
+    if !rng.chance(333) {
+        return Vec::new();
+    }
+    let count = rng.between(1, 40);
+    let mut said = Vec::new();
+    for _ in 0..count {
+        let node = rng.between(0, kinds.len() as u64) as usize;
+        let word = rng.pick(&[Word::Kept, Word::Hold(30_000_000), Word::Hold(1_000), Word::HoldOver]);
+        if kinds[node] == Who::Gwha {
+            said.push((rng.between(0, until.max(1)), Fault::Channel(node, word)));
+        }
+    }
+    said
 }
 
 fn setup(rng: &mut Rng, nodes: usize) -> Setup {

@@ -207,6 +207,26 @@ fn shape(text: &[u8]) -> Value {
 }
 
 #[test]
+fn command_line_asks_over_the_bus_when_the_control_socket_is_lost() {
+    in_namespace("node::command_line_asks_over_the_bus_when_the_control_socket_is_lost", || {
+        at_each_bus(|bus| {
+            let node = Node::start(bus);
+            let socket = node.socket.to_str().unwrap();
+            let code = |arguments: &[&str]| node.cli(arguments).status.code();
+            std::fs::remove_file(node.directory.path().join("run/control.sock")).unwrap();
+
+            assert_eq!(code(&["status"]), Some(3), "the socket alone");
+            assert_eq!(code(&["status", "--ubus", socket]), Some(0));
+            assert_eq!(code(&["switch", "--to", "nobody", "--ubus", socket]), Some(1), "refused");
+            assert_eq!(code(&["history", "--ubus", socket]), Some(0));
+
+            bus.kill();
+            assert_eq!(code(&["status", "--ubus", socket]), Some(3), "neither");
+        });
+    });
+}
+
+#[test]
 fn the_real_command_lists_and_calls() {
     in_namespace("node::the_real_command_lists_and_calls", || {
         at_each_bus(|bus| {

@@ -52,6 +52,8 @@ impl Network {
     pub(super) fn registered(&mut self, key: Key, now: Instant) {
         if self.notifications == Some(key) {
             self.absent = None;
+            // What the one before was asked is not answered any more.
+            self.asked = None;
             self.due = Some(now);
         }
     }
@@ -161,6 +163,21 @@ mod tests {
         assert!(network.question(at(1000)).is_none(), "one at a time");
         network.answered(&dump("br-lan"), at(1000));
         assert!(network.question(at(1000)).is_some());
+    }
+
+    #[test]
+    fn netifd_that_died_during_a_question_is_asked_when_it_is_back() {
+        let (mut network, notifications, _) = present();
+        network.question(at(0));
+        network.asked(CallId(1));
+        network.gone(notifications, at(5));
+
+        network.registered(notifications, at(1000));
+
+        assert!(network.question(at(1000)).is_some());
+        network.asked(CallId(2));
+        assert!(!network.is_asked(CallId(1)), "its end is nobody's");
+        assert!(network.is_asked(CallId(2)));
     }
 
     #[test]

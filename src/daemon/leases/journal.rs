@@ -15,7 +15,7 @@ use crate::limits;
 use crate::sync::lease::table::{Entry, Table};
 use crate::sync::lease::wire;
 
-/// The file.
+/// The file. What others have cannot be told from it, so after a restart the other router sends everything once.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,

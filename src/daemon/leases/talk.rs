@@ -6,7 +6,7 @@ use crate::peer::frame::Need;
 use crate::peer::message::{BULK_LEASES, Bulk, Message};
 use crate::sync::lease::feed::{Feed, Understood};
 use crate::sync::lease::table::Merged;
-use crate::sync::lease::wire::{self, Head, Hello};
+use crate::sync::lease::wire::{self, Batch, Head, Hello};
 
 use super::super::run::Daemon;
 use super::{Leases, Service};
@@ -108,29 +108,23 @@ impl Daemon {
     }
 
     fn heard_batch(&mut self, peer: PeerId, body: &[u8], now: Instant) {
-        let Some((head, entries)) = Head::decode(body) else { return };
+        let Some(batch) = Batch::decode(body) else { return };
         let mut foreign = Vec::new();
-        for (address, entry) in wire::entries(entries, now) {
-            let stamp = entry.stamp;
+        for (address, entry) in wire::entries(batch.entries, now) {
             let merged = self.leases.table.merge(address, entry);
-            let feed = self.leases.feeds.get_or_default(peer);
-            match merged {
-                Merged::News => {
-                    feed.came(stamp.node, stamp.seq);
-                    foreign.push(address);
-                }
-                Merged::Known => feed.came(stamp.node, stamp.seq),
-                Merged::Full => {}
+            if merged == Merged::News {
+                foreign.push(address);
             }
             self.leases.keep(address, merged, now);
         }
+        self.leases.table.complete(&batch.have);
+        self.leases.feeds.get_or_default(peer).came(&batch);
         if matches!(self.leases.service, Service::On | Service::Ending(_)) {
             self.leases.compare(&foreign, now);
         }
-        self.leases.feeds.get_or_default(peer).counted(head.count);
         self.leases.level = Some(now);
         let count = u32::try_from(self.leases.table.count(now)).unwrap_or(u32::MAX);
-        self.say(peer, ACK, Head { count, ..head }.encode(), now);
+        self.say(peer, ACK, Head { count, ..batch.head }.encode(), now);
     }
 
     fn heard_ack(&mut self, peer: PeerId, body: &[u8], now: Instant) {

@@ -8,7 +8,7 @@ use crate::limits;
 
 use super::Node;
 use super::table::{Have, Table};
-use super::wire::{self, Head, Hello};
+use super::wire::{self, Batch, Head, Hello};
 
 /// One direction of the exchange with one router. It outlives a connection: what was confirmed stays confirmed.
 #[derive(Debug, Default)]
@@ -33,8 +33,8 @@ pub struct Feed {
 #[derive(Debug)]
 struct Flying {
     number: u32,
-    /// Up to where, for the writers that are in it.
-    have: Vec<(Node, u64)>,
+    /// What the other router has when it has taken this in; nothing is known of that while more is to come.
+    have: Have,
 }
 
 /// Whether two versions can talk.
@@ -101,8 +101,7 @@ impl Feed {
             self.rewind();
         }
         let is_idle = self.flying.is_empty() && table.lacking(&self.sent).next().is_none();
-        let lacks_none = hello.have.iter().all(|(node, seq)| table.have().of(node) >= seq);
-        let contradicts = is_idle && lacks_none && hello.digest != table.digest();
+        let contradicts = is_idle && hello.digest != table.digest();
         self.contradictions = if contradicts { self.contradictions.saturating_add(1) } else { 0 };
         if self.contradictions >= CONTRADICTIONS_MAX {
             // The numbers are equal and the entries are not: begin anew.
@@ -111,7 +110,8 @@ impl Feed {
             self.rewind();
         } else {
             // It may have got from a third router what it lacked.
-            hello.have.iter().for_each(|(node, seq)| self.came(node, seq));
+            self.acked.join(&hello.have);
+            self.sent.join(&hello.have);
             self.confirm(table.own());
         }
         self.other = Some(hello);
@@ -124,26 +124,23 @@ impl Feed {
         if self.flying.len() >= WINDOW {
             return None;
         }
-        let head = Head { number: self.number, count: u32::try_from(table.count(now)).unwrap_or(u32::MAX) };
-        let mut body = Vec::new();
-        let mut have: Vec<(Node, u64)> = Vec::new();
+        let mut entries = Vec::new();
+        let mut sent = self.sent.clone();
         for (address, entry) in table.lacking(&self.sent) {
-            if body.is_empty() {
-                body = head.encode();
-            }
-            wire::put_entry(address, entry, now, &mut body);
-            match have.last_mut().filter(|(node, _)| *node == entry.stamp.node) {
-                Some((_, seq)) => *seq = entry.stamp.seq,
-                None => have.push((entry.stamp.node, entry.stamp.seq)),
-            }
-            if body.len() >= BATCH_BYTES {
+            wire::put_entry(address, entry, now, &mut entries);
+            sent.add(entry.stamp.node, entry.stamp.seq);
+            if entries.len() >= BATCH_BYTES {
                 break;
             }
         }
-        if body.is_empty() {
+        if entries.is_empty() {
             return None;
         }
-        have.iter().for_each(|(node, seq)| self.sent.add(*node, *seq));
+        self.sent = sent;
+        let is_last = table.lacking(&self.sent).next().is_none();
+        let have = if is_last { table.have().clone() } else { Have::default() };
+        let head = Head { number: self.number, count: u32::try_from(table.count(now)).unwrap_or(u32::MAX) };
+        let body = Batch { head, have: have.clone(), entries: &entries }.encode();
         self.flying.push_back(Flying { number: self.number, have });
         self.number = self.number.wrapping_add(1);
         Some(body)
@@ -154,21 +151,19 @@ impl Feed {
         self.count = Some(head.count);
         let Some(at) = self.flying.iter().position(|batch| batch.number == head.number) else { return false };
         for batch in self.flying.drain(..=at) {
-            batch.have.iter().for_each(|(node, seq)| self.acked.add(*node, *seq));
+            self.acked.join(&batch.have);
         }
         self.confirm(table.own());
         self.is_level(table)
     }
 
-    /// The other router has sent this itself.
-    pub fn came(&mut self, node: Node, seq: u64) {
-        self.sent.add(node, seq);
-        self.acked.add(node, seq);
-    }
-
-    /// Leases there, with a batch of its.
-    pub fn counted(&mut self, count: u32) {
-        self.count = Some(count);
+    /// The other router has sent a batch. While these come the tables are not equal yet.
+    pub fn came(&mut self, batch: &Batch<'_>) {
+        self.count = Some(batch.head.count);
+        self.contradictions = 0;
+        // It has that itself.
+        self.sent.join(&batch.have);
+        self.acked.join(&batch.have);
     }
 
     /// This router has just made changes.

@@ -15,7 +15,9 @@
 //! address and a lower stamp wherever it arrives. A router numbers its own changes; what a router has is therefore
 //! told by one number for each router that ever wrote (a version vector), and what it lacks are the entries
 //! with higher numbers, in their order. A new standby, one that was away, and one that misses only the last renewal
-//! are the same case, with a different number of entries to send.
+//! are the same case, with a different number of entries to send. A router says that it has
+//! something only when it has got all that was lacking; a digest of all entries, compared now and then, would show a mistake in
+//! that, and then everything is sent.
 //!
 //! The term in a stamp is one more than the highest that its writer has seen of others. So whoever takes over
 //! writes above everything that it knew, and after a split the two need no agreement on who was right: for each

@@ -128,11 +128,12 @@ impl Shadow {
             // Two lines with one address: the running server finds the first.
             Some(seen) if seen.look == Look::Last => return,
             Some(seen) => {
-                order.passed(seen.place);
-                (seen.place, seen.look) = (place, Look::Last);
+                let before = core::mem::replace(&mut seen.place, place);
+                seen.look = Look::Last;
                 if seen.end == row.end && row.is_of(&seen.client) {
-                    return;
+                    return order.passed(before);
                 }
+                // What was released and granted anew stands in front: it tells nothing of what it stood behind.
             }
             None => {}
         }
@@ -163,14 +164,16 @@ impl Shadow {
         }
         self.rows.retain(|_, seen| seen.look == Look::Last || !is_believed(seen));
         for seen in self.rows.values_mut().filter(|seen| seen.look == Look::Earlier) {
-            // Behind all that are known to be there.
-            seen.place = u32::MAX;
+            seen.place = UNKNOWN;
         }
     }
 }
 
 /// Lines of a newer version that are kept: a few for each lease.
 const OTHERS_MAX: usize = 4096;
+
+/// The place of a line that is missing from a text that proves nothing.
+const UNKNOWN: u32 = u32::MAX;
 
 /// Whether the file's lines stand in the order in which they stood before, and how far the text reaches.
 #[derive(Debug, Default)]
@@ -181,6 +184,9 @@ struct Order {
 
 impl Order {
     fn passed(&mut self, place: u32) {
+        if place == UNKNOWN {
+            return;
+        }
         self.is_broken |= self.last.is_some_and(|last| place <= last);
         self.last = self.last.max(Some(place));
     }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::engine::Instant;
 use crate::limits;
+use crate::sorted::Map;
 
 use super::{Client, Life, Node, Stamp};
 
@@ -20,9 +21,10 @@ pub struct Entry {
     pub life: Life,
 }
 
-/// For each writer, up to which of its changes everything is known.
+/// For each writer, up to which of its changes everything is known: for each of them the table has that entry, or a higher one
+/// of the same address, or it is over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Have(BTreeMap<Node, u64>);
+pub struct Have(Map<Node, u64>);
 
 impl Have {
     /// Up to which change of a writer.
@@ -32,8 +34,13 @@ impl Have {
 
     /// Everything up to this change of a writer.
     pub fn add(&mut self, node: Node, seq: u64) {
-        let known = self.0.entry(node).or_insert(0);
+        let known = self.0.get_or_default(node);
         *known = seq.max(*known);
+    }
+
+    /// Everything that another has.
+    pub fn join(&mut self, other: &Have) {
+        other.iter().for_each(|(node, seq)| self.add(node, seq));
     }
 
     /// The writers, and up to where.
@@ -160,11 +167,12 @@ impl Table {
         let merged = self.merge(address, Entry { stamp, client, life });
         if merged == Merged::News {
             self.seq = stamp.seq;
+            self.have.add(self.own, self.seq);
         }
         merged
     }
 
-    /// Takes in what another router knows. Entries of one writer are to come in its order.
+    /// Takes in an entry of another router's.
     pub fn merge(&mut self, address: IpAddr, entry: Entry) -> Merged {
         let stamp = entry.stamp;
         let before = self.entries.get(&address).map(|it| it.stamp);
@@ -172,7 +180,6 @@ impl Table {
             return Merged::Full;
         }
         self.top = self.top.max((stamp.term, stamp.node));
-        self.have.add(stamp.node, stamp.seq);
         if before.is_some_and(|before| before >= stamp) {
             return Merged::Known;
         }
@@ -184,6 +191,12 @@ impl Table {
         self.order.insert((stamp.node, stamp.seq), address);
         self.entries.insert(address, entry);
         Merged::News
+    }
+
+    /// Another router has given everything that was lacking: what it had then is known from here on. Not earlier, for an entry
+    /// that it did not send may be one that a later one replaces, which was still to come.
+    pub fn complete(&mut self, have: &Have) {
+        self.have.join(have);
     }
 
     /// Forgets what is over.
@@ -205,7 +218,10 @@ impl Table {
 
     /// The entries that somebody lacks who has this, each writer's in its order.
     pub fn lacking<'a>(&'a self, have: &'a Have) -> impl Iterator<Item = (IpAddr, &'a Entry)> {
-        let writers = self.have.0.keys().copied();
+        let writer = |from: Node| self.order.range((from, 0)..).next().map(|((node, _), _)| *node);
+        let writers = core::iter::successors(writer(Node(0)), move |node| {
+            node.0.checked_add(1).and_then(|next| writer(Node(next)))
+        });
         let after = move |node: Node| (node, have.of(node).saturating_add(1))..=(node, u64::MAX);
         let addresses =
             writers.flat_map(move |node| self.order.range(after(node)).map(|(_, address)| *address));

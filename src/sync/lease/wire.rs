@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! hello   version (1)  oldest (1)  node (4)  term (4)  count (4)  digest (8)  writers (2)  { node (4)  seq (8) }
-//! batch   number (4)  count (4)  { length (2)  entry }
+//! batch   number (4)  count (4)  writers (2)  { node (4)  seq (8) }  { length (2)  entry }
 //! entry   term (4)  node (4)  seq (8)  life (1)  seconds (4)  family (1)  address (4 or 16)  words (2)  client
 //! ack     number (4)  count (4)
 //! ```
 //!
 //! A later version may append fields to a message or an entry; what stands behind the known ones is skipped, and so is an
-//! entry that can't be understood. An entry without a client is a release.
+//! entry that can't be understood. An entry without a client is a release. A batch that leaves nothing to be sent says what
+//! the sender has; the others have no writers in them.
 
 use core::time::Duration;
 use std::net::IpAddr;
@@ -63,32 +64,22 @@ impl Hello {
         out.extend(self.term.to_be_bytes());
         out.extend(self.count.to_be_bytes());
         out.extend(self.digest.to_be_bytes());
-        let writers: Vec<(Node, u64)> = self.have.iter().take(WRITERS_MAX).collect();
-        out.extend(u16::try_from(writers.len()).unwrap_or(0).to_be_bytes());
-        for (node, seq) in writers {
-            out.extend(node.0.to_be_bytes());
-            out.extend(seq.to_be_bytes());
-        }
+        put_have(&self.have, &mut out);
         out
     }
 
     /// Of bytes; `None` if it is none.
     pub fn decode(body: &[u8]) -> Option<Hello> {
         let mut bytes = Bytes(body);
-        let mut hello = Hello {
+        Some(Hello {
             version: bytes.u8()?,
             oldest: bytes.u8()?,
             node: Node(bytes.u32()?),
             term: bytes.u32()?,
             count: bytes.u32()?,
             digest: bytes.u64()?,
-            have: Have::default(),
-        };
-        let writers = usize::from(bytes.u16()?);
-        for _ in 0..Some(writers).filter(|count| *count <= WRITERS_MAX)? {
-            hello.have.add(Node(bytes.u32()?), bytes.u64()?);
-        }
-        Some(hello)
+            have: bytes.have()?,
+        })
     }
 }
 
@@ -103,6 +94,44 @@ impl Head {
         let mut bytes = Bytes(body);
         let head = Head { number: bytes.u32()?, count: bytes.u32()? };
         Some((head, bytes.0))
+    }
+}
+
+/// Leases on their way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch<'a> {
+    /// Which batch, and of how many.
+    pub head: Head,
+    /// What the sender has, if nothing is left to be sent.
+    pub have: Have,
+    /// See [`entries`].
+    pub entries: &'a [u8],
+}
+
+impl Batch<'_> {
+    /// As bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.head.encode();
+        put_have(&self.have, &mut out);
+        out.extend(self.entries);
+        out
+    }
+
+    /// Of bytes; `None` if it is none.
+    pub fn decode(body: &[u8]) -> Option<Batch<'_>> {
+        let (head, rest) = Head::decode(body)?;
+        let mut bytes = Bytes(rest);
+        let have = bytes.have()?;
+        Some(Batch { head, have, entries: bytes.0 })
+    }
+}
+
+fn put_have(have: &Have, out: &mut Vec<u8>) {
+    let writers: Vec<(Node, u64)> = have.iter().take(WRITERS_MAX).collect();
+    out.extend(u16::try_from(writers.len()).unwrap_or(0).to_be_bytes());
+    for (node, seq) in writers {
+        out.extend(node.0.to_be_bytes());
+        out.extend(seq.to_be_bytes());
     }
 }
 
@@ -209,6 +238,15 @@ impl<'a> Bytes<'a> {
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
+
+    fn have(&mut self) -> Option<Have> {
+        let mut have = Have::default();
+        let writers = usize::from(self.u16()?);
+        for _ in 0..Some(writers).filter(|count| *count <= WRITERS_MAX)? {
+            have.add(Node(self.u32()?), self.u64()?);
+        }
+        Some(have)
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +305,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
             let _ = Hello::decode(&body);
-            let _ = Head::decode(&body);
+            let _ = Batch::decode(&body);
             prop_assert!(entries(&body, NOW).count() <= body.len());
         }
     }

@@ -22,11 +22,12 @@ fn table(node: u32, hosts: u16) -> Table {
 
 /// Takes in a batch as a standby does, and answers.
 fn take(body: &[u8], table: &mut Table) -> Head {
-    let (head, rest) = Head::decode(body).unwrap();
-    for (address, entry) in wire::entries(rest, NOW) {
+    let batch = Batch::decode(body).unwrap();
+    for (address, entry) in wire::entries(batch.entries, NOW) {
         assert_ne!(table.merge(address, entry), Merged::Full);
     }
-    head
+    table.complete(&batch.have);
+    batch.head
 }
 
 fn open(feed: &mut Feed, own: &Table, other: &Table) {
@@ -78,7 +79,7 @@ fn one_that_was_away_is_given_what_it_missed() {
     grant(&mut a, 600);
     open(&mut feed, &a, &b);
     let body = feed.next(&a, NOW).unwrap();
-    assert_eq!(wire::entries(&body[8..], NOW).count(), 2);
+    assert_eq!(wire::entries(Batch::decode(&body).unwrap().entries, NOW).count(), 2);
 }
 
 #[test]
@@ -126,9 +127,7 @@ fn what_came_from_a_router_is_not_sent_back_to_it() {
     open(&mut back, &b, &a);
     let body = there.next(&a, NOW).unwrap();
     take(&body, &mut b);
-    for (_, entry) in wire::entries(&body[8..], NOW) {
-        back.came(entry.stamp.node, entry.stamp.seq);
-    }
+    back.came(&Batch::decode(&body).unwrap());
     assert_eq!(back.next(&b, NOW), None);
 }
 

@@ -101,6 +101,20 @@ fn beginning_of_a_restarted_servers_file_releases_nothing() {
 }
 
 #[test]
+fn lease_that_was_granted_anew_is_no_proof_of_what_stood_before_it() {
+    let mut shadow1 = shadow(&text([1, 11]));
+    let anew = text([11]).replace(&(WALL + 3600).to_string(), &(WALL + 3700).to_string());
+    let found = shadow1.look(&anew, Read::Clean, clock(), 1000);
+    assert_eq!((released(&found), found.doubts), (vec![], 1));
+
+    // Nor is one that was missing for a while.
+    let mut shadow2 = shadow(&text([1, 11]));
+    shadow2.look(&text([1]), Read::Clean, clock(), 1000);
+    let found = shadow2.look(&text([11]), Read::Clean, clock(), 1000);
+    assert_eq!((released(&found), found.doubts), (vec![], 1));
+}
+
+#[test]
 fn lease_that_has_ended_is_not_released() {
     let mut shadow = shadow(&text(1..=5));
     let late = Clock { wall: (WALL + 3600) * 1_000_000, ..clock() };

@@ -26,6 +26,7 @@ fn send(from: &Table, to: &mut Table) {
     for (address, entry) in from.lacking(&have) {
         assert_ne!(to.merge(address, entry.clone()), Merged::Full);
     }
+    to.complete(from.have());
 }
 
 fn owner(table: &Table, host: u8) -> Option<Client> {
@@ -48,6 +49,23 @@ fn standby_has_what_it_was_sent_and_then_lacks_nothing() {
     a.grant(at(4), client(4), Life::Forever);
     let lacking: Vec<IpAddr> = a.lacking(b.have()).map(|(address, _)| address).collect();
     assert_eq!(lacking, [at(4)]);
+}
+
+#[test]
+fn transfer_that_breaks_off_is_not_taken_for_complete() {
+    let (mut a, mut b, mut c) = (Table::new(A), Table::new(B), Table::new(Node(3)));
+    a.grant(at(1), client(1), hour());
+    a.grant(at(2), client(2), hour());
+    let have = Have::default();
+    let from_a: Vec<_> = a.lacking(&have).map(|(address, entry)| (address, entry.clone())).collect();
+    send(&a, &mut b);
+    // B's own word of 10.0.0.1 replaces A's, and does not get to C: only A's of 10.0.0.2 does.
+    b.grant(at(1), client(1), hour());
+    let (address, entry) = b.lacking(&have).next().unwrap();
+    c.merge(address, entry.clone());
+    assert_eq!((address, c.have()), (at(2), &Have::default()));
+    // So A still knows that C lacks the first.
+    assert_eq!(a.lacking(c.have()).count(), from_a.len());
 }
 
 #[test]
@@ -198,6 +216,7 @@ fn join(one: &Table, other: &Table) -> Table {
     for (address, entry) in other.entries() {
         both.merge(address, entry.clone());
     }
+    both.complete(other.have());
     both
 }
 

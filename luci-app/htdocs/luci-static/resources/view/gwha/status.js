@@ -100,6 +100,10 @@ function advice(code) {
 	case 'send_failed': return _('Look at the interface and at the address of this router.');
 	case 'member_silent': return _('Look at the cable, the switch and the firewall of this segment.');
 	case 'misconfigured': return _('Use the same configuration on both routers.');
+	case 'lowered': return _('Repair what lowers it. Until then the other router may be the better one.');
+	case 'config': return _('Correct this line of the configuration.');
+	case 'ubus': return _('It is asked again by itself. If that does not help, restart this router.');
+	case 'log_lost': return _('Restart the log daemon.');
 	case 'track_down': return _('Look at what is checked. If it is really gone, nothing is to be done here.');
 	case 'not_applied': return _('It is tried again by itself. If that does not help, look at the system log.');
 	case 'peer_key': return _('Give both routers the same key, under Services, Gateway HA.');
@@ -145,14 +149,14 @@ function label(kind, words) {
 }
 
 function roleLabel(role) {
-	const kinds = { master: 'success', backup: 'notice', fault: 'important', mixed: 'warning' };
+	const kinds = { master: 'success', backup: 'notice', fault: 'warning', mixed: 'warning' };
 	return label(kinds[role] || '', roleName(role));
 }
 
 function stateLabel(state) {
 	const kinds = {
-		up: 'success', alive: 'success', in_sync: 'success', down: 'important', failed: 'important',
-		misconfigured: 'important', differs: 'warning', pending: 'notice'
+		up: 'success', alive: 'success', in_sync: 'success', down: 'warning', failed: 'warning',
+		misconfigured: 'warning', differs: 'warning', pending: 'notice'
 	};
 	return label(kinds[state] || '', stateName(state));
 }
@@ -183,9 +187,9 @@ function lines(items) {
 function table(titles, rows, emptyText, isPlain) {
 	const head = E('tr', { 'class': 'tr table-titles' }, titles.map(title => E('th', { 'class': 'th' }, [ title ])));
 	const body = rows.map((row, number) => E('tr', { 'class': 'tr cbi-rowstyle-%d'.format(number % 2 + 1) },
-		row.map((cell, column) => E('td', { 'class': 'td', 'data-title': isPlain ? null : titles[column] }, [].concat(cell)))));
+		row.map((cell, column) => E('td', { 'class': 'td top', 'data-title': isPlain ? null : titles[column] }, [].concat(cell)))));
 	if (!body.length)
-		body.push(E('tr', { 'class': 'tr placeholder' }, [ E('td', { 'class': 'td' }, [ E('em', {}, [ emptyText ]) ]) ]));
+		return E('p', {}, [ E('em', {}, [ emptyText ]) ]);
 	return E('table', { 'class': 'table' }, [ head ].concat(body));
 }
 
@@ -253,7 +257,7 @@ function headline(status) {
 }
 
 function verdict(status, received) {
-	const kinds = { healthy: [ 'notice', 'success' ], degraded: [ 'warning', 'warning' ], critical: [ 'danger', 'important' ] };
+	const kinds = { healthy: [ 'notice', 'success' ], degraded: [ 'warning', 'warning' ], critical: [ 'danger', 'warning' ] };
 	const kind = kinds[status.health] || kinds.degraded;
 	const worst = (status.warnings || []).filter(warning => CRITICAL.indexOf(warning.code) >= 0)[0];
 	const why = causeText(status.cause_code, status.cause);
@@ -316,7 +320,7 @@ function channelState(channel, received) {
 		return [ label('success', _('Connected')), ' ', age(channel.since, received) ];
 	if (channel.state === 'off' || !known(channel.address))
 		return [ _('Not set up') ];
-	return [ label('important', _('Not connected')), ' ', age(channel.since, received) ].concat(known(channel.error) ? [ ': ', channel.error ] : []);
+	return [ label('warning', _('Not connected')), ' ', age(channel.since, received) ].concat(known(channel.error) ? [ ': ', channel.error ] : []);
 }
 
 function ownPriority(status) {
@@ -343,7 +347,7 @@ function thisRouter(status, received) {
 		[ _('Role'), [ roleLabel(status.role) ] ],
 		[ _('Priority'), [ ownPriority(status) ] ],
 		[ _('Addresses'), [ joined((status.instances || []).map(instance => instance.source).filter(known)) ] ],
-		[ _('Configuration'), [ isRejected ? label('important', _('Rejected')) : label('success', _('Applied')) ] ],
+		[ _('Configuration'), [ isRejected ? label('warning', _('Rejected')) : label('success', _('Applied')) ] ],
 		[ _('Version'), [ text(status.version) ] ],
 		[ _('Started'), [ age(status.uptime, received) ] ]
 	].concat(held.length ? [ [ _('Held back by'), [ held.join('; ') ] ] ] : []));
@@ -418,11 +422,11 @@ function instances(status, received) {
 /* While this router is master, silence is what a standby should keep. */
 function peerLine(status, peer, received) {
 	const isExpected = peer.state === 'silent' && status.role === 'master';
-	const state = isExpected ? label('', _('Silent, as a standby is')) : stateLabel(peer.state);
+	const state = isExpected ? _('silent, as a standby is; last heard:') : stateLabel(peer.state);
 	const row = [ text(peer.address), ' ', state ];
 	if (known(peer.mismatch))
 		row.push(' ', peer.mismatch);
-	if (known(peer.last_heard))
+	if (known(peer.last_heard) || isExpected)
 		row.push(' ', age(peer.last_heard, received));
 	return row;
 }
@@ -445,7 +449,7 @@ function checks(status, received) {
 			stateLabel(track.state),
 			lines((track.targets || []).map(target => [ target.target, ' ', stateLabel(target.state),
 				known(target.rtt_ms) ? ' ' + _('%.1f ms').format(target.rtt_ms) : '' ])),
-			_('%d; turns after %d').format(track.streak, track.needed),
+			_('%d (%d the other way change it)').format(track.streak, track.needed),
 			age(track.since, received),
 			effectText(track.effect)
 		]), _('Nothing is checked. A check of the carrier router notices when this router has lost the internet.')) ]);
@@ -453,13 +457,13 @@ function checks(status, received) {
 
 function actions(status) {
 	return section('actions', _('What the role asks of the system'), [ table(
-		[ _('What'), _('Is'), _('Problem') ],
+		[ _('What'), _('Is') ],
 		(status.actions || []).map(action => [
 			_('%s %s').format(text(action.kind), text(action.name)),
-			action.wanted === action.observed ? label(known(action.error) ? 'warning' : 'success', text(action.observed))
-				: [ label('warning', text(action.observed)), ' ', _('should be %s').format(text(action.wanted)) ],
-			known(action.error) ? [ action.error, known(action.retry_in)
-				? ' ' + _('Tried again in %s.').format(span(action.retry_in)) : '' ] : UNKNOWN
+			(action.wanted === action.observed ? [ label(known(action.error) ? 'warning' : 'success', text(action.observed)) ]
+				: [ label('warning', text(action.observed)), ' ', _('should be %s').format(text(action.wanted)) ]).concat(
+				known(action.error) ? [ E('div', {}, [ action.error, known(action.retry_in)
+					? ' ' + _('Tried again in %s.').format(span(action.retry_in)) : '' ]) ] : [])
 		]), _('Nothing.')) ]);
 }
 
@@ -470,8 +474,8 @@ function hasSync(status) {
 function sync(status, received) {
 	const leases = status.leases || {};
 	if (!hasSync(status))
-		return section('sync', _('Leases and files'), [ E('em', {}, [
-			_('Not set up: after a switch the other router does not know the DHCP leases.') ]) ]);
+		return section('sync', _('Leases and files'), [ E('p', {}, [ E('em', {}, [
+			_('Not set up: after a switch the other router does not know the DHCP leases.') ]) ]) ]);
 	const isFailed = known(leases.last_error);
 	const rows = known(leases.count) || isFailed ? [ [
 		_('DHCP leases: %s here, %s there').format(text(leases.count), text(leases.peer_count)),
@@ -518,7 +522,7 @@ function notice(id, kind, title, content) {
 }
 
 function link(path, title) {
-	return E('a', { 'href': L.url(path) }, [ title ]);
+	return E('a', { 'class': 'btn cbi-button', 'href': L.url(path) }, [ title ]);
 }
 
 function isConfigured() {
@@ -545,7 +549,7 @@ function stateWithoutData(failure) {
 		return notice('disabled', 'notice', _('Gateway HA is switched off'), [ setUpLink() ]);
 	return notice('down', 'danger', _('gwha is not running'), [
 		_('The other router serves the network if it can.'), ' ',
-		link('admin/system/startup', _('Start the service')), ' · ', link('admin/status/logs', _('Read the system log')) ]);
+		link('admin/system/startup', _('Start the service')), ' ', link('admin/status/logs', _('Read the system log')) ]);
 }
 
 return view.extend({
