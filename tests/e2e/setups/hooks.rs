@@ -37,11 +37,11 @@ fn hooks_that_hang_keep_no_role_from_changing_and_the_newest_role_is_told() {
         let told = lab.dir.join("told");
         let script = format!("echo $TO >>{}; exec sleep 1000", told.display());
         let setup = Setup { preempt: Preempt::No, ..Setup::lan(100) };
-        let [a, b] = [Host::A, Host::B].map(|host| {
-            let hook = if host == Host::A { format!("\toption script '{script}'\n") } else { String::new() };
-            Gwha::start_with(lab, host, &format!("{}{hook}", configuration(&setup, host)))
-        });
+        let start =
+            |host, hook: &str| Gwha::start_with(lab, host, &format!("{}{hook}", configuration(&setup, host)));
+        let a = start(Host::A, &format!("\toption script '{script}'\n"));
         until_role(&a, "master");
+        let b = start(Host::B, "");
         until_role(&b, "backup");
 
         let event = Instant::now();
