@@ -399,7 +399,7 @@ fn files(wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = folder.join(&name);
-            if name == "target" || name == ".git" {
+            if name == "target" || name == ".git" || name == "node_modules" {
                 continue;
             }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

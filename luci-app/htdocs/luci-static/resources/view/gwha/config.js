@@ -515,6 +515,7 @@ function addSync(s) {
 	add(...advanced, form.Value, 'device', _('Device'), _('A kernel device instead of the network.'), { validate: DEVICE });
 	addList(...advanced, 'router', _('The routers\' own addresses'), _('On the dedicated link.'), checkRouter, checkChannelRouters);
 	add(...advanced, form.Value, 'key_file', _('File of the key'), null, { placeholder: KEY_FILE, validate: PATH });
+	add(...advanced, form.Value, 'lease_file', _('File of the DHCP leases'), _('As the DHCP server has it, if not given.'), { validate: PATH });
 	addList(...advanced, 'reload', _('Services reloaded when a file has arrived'), null, SERVICE);
 	addList(...advanced, 'keep', _('Options that stay as they are'), _('CONFIG.SECTION or CONFIG.SECTION.OPTION, such as network.lan.ipaddr.'),
 		matching(/^[^. \u002f]+[.][^. \u002f]+([.][^. \u002f]+)?$/, _('must be CONFIG.SECTION or CONFIG.SECTION.OPTION')));
@@ -547,6 +548,7 @@ function addDaemon(map) {
 		_('The encrypted channel by which DHCP leases and files follow the master.')));
 	addChoice(s, 'service', 'log_level', _('Log messages from'), null, [ [ 'info', _('Changes') ], [ 'warn', _('Warnings') ],
 		[ 'error', _('Errors') ], [ 'debug', _('Everything') ] ]);
+	addFlag(s, 'service', 'realtime', _('Before every ordinary program'), _('For intervals of 100 ms and less on a busy router.'), false);
 	addOnly(s, 'service');
 }
 
