@@ -218,6 +218,11 @@ impl<T> Set<T> {
         self.values.clear();
     }
 
+    /// Keeps the values of which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        self.values.retain(keep);
+    }
+
     /// The values in their order.
     pub fn iter(&self) -> core::slice::Iter<'_, T> {
         self.values.iter()
