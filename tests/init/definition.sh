@@ -94,7 +94,7 @@ fact "and so with a configuration that is disabled" equal "wait 42
 release" "$(stops)"
 
 mkdir -p "$IPKG_INSTROOT/etc/rc.d"
-touch "$IPKG_INSTROOT/etc/rc.d/S70gwha" "$IPKG_INSTROOT/etc/rc.d/K01gwha" "$IPKG_INSTROOT/etc/rc.d/S70other"
+touch "$IPKG_INSTROOT/etc/rc.d/S18gwha" "$IPKG_INSTROOT/etc/rc.d/K01gwha" "$IPKG_INSTROOT/etc/rc.d/S70other"
 fact "disable in an image under construction touches only the links" equal "" "$(RUNNING=''; disable)"
 fact "and only its own" equal S70other "$(ls "$IPKG_INSTROOT/etc/rc.d")"
 IPKG_INSTROOT=

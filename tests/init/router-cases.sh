@@ -46,7 +46,7 @@ fact "files have the modes and owners that were packed" equal "755 0:0 /usr/sbin
 600 0:0 /etc/config/gwha
 700 0:0 /etc/gwha
 755 0:0 /etc/hotplug.d/gwha" "$(modes /usr/sbin/gwha $G /etc/config/gwha /etc/gwha /etc/hotplug.d/gwha)"
-fact "it is enabled at boot, early to stop and late to start" equal "K01gwha S70gwha" "$(cd /etc/rc.d && echo *gwha)"
+fact "it is enabled at boot, early to stop, and before dnsmasq to start" equal "K01gwha S18gwha" "$(cd /etc/rc.d && echo *gwha)"
 fact "uci-defaults has run and is gone" test ! -e /etc/uci-defaults/95-gwha
 fact "the shipped configuration starts nothing" equal "" "$(pid)"
 fact "keys and hooks are kept over a sysupgrade" equal "/etc/gwha/
@@ -210,7 +210,7 @@ if [ -f newer.ipk ]; then
 	fact "with its mode" equal 600 "$(stat -c %a /etc/config/gwha)"
 	fact "and the new one lies beside it" test -f /etc/config/gwha-opkg
 	fact "the key is kept" equal secret "$(cat /etc/gwha/key)"
-	fact "it is still enabled" test -L /etc/rc.d/S70gwha
+	fact "it is still enabled" test -L /etc/rc.d/S18gwha
 else
 	skip "upgrade: no newer package given"
 fi
