@@ -180,7 +180,11 @@ impl Daemon {
         let Some(suppressed) = self.limiter.admit(notice, now) else { return };
         let mut line = notify::noticed(&self.config, notice);
         if let Notice::Conflict { instance } = notice {
-            let claims = self.conflicts.recent(now).filter(|claim| claim.instance == *instance);
+            let claims = self
+                .conflicts
+                .recent(now)
+                .map(|(claim, _)| claim)
+                .filter(|claim| claim.instance == *instance);
             line.happening.message.extend(claims.map(|claim| format!(" ({})", claim.mac)));
         }
         if suppressed > 0 {

@@ -126,9 +126,9 @@ impl Conflicts {
         self.claims.clear();
     }
 
-    /// Foreign claims of late.
-    pub fn recent(&self, now: Instant) -> impl Iterator<Item = Claim> {
-        self.claims.iter().filter(move |(_, at)| now.since(*at) < RECENT).map(|(claim, _)| *claim)
+    /// Foreign claims of late, and when they came.
+    pub fn recent(&self, now: Instant) -> impl Iterator<Item = (Claim, Instant)> {
+        self.claims.iter().filter(move |(_, at)| now.since(*at) < RECENT).copied()
     }
 
     /// When [`Conflicts::update`] should be called again without any other reason.

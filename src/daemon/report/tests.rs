@@ -2,17 +2,18 @@ use std::fs;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::config::model::LinkId;
+use crate::config::model::{InstanceId, LinkId};
 use crate::engine::{Action, Boot, Engine, Event, Instant, LinkCondition, LinkState, ProbeOutcome, Role};
 use crate::netlink::IfName;
 use crate::reconcile::Row;
 use crate::status::{Health, Status};
 use crate::ubus::{Data, Table, Value};
+use crate::wire::ethernet::Mac;
 use crate::wire::types::{Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
 
 use super::super::config_file::ConfigFile;
-use super::super::conflicts::Conflicts;
+use super::super::conflicts::{Claim, Conflicts};
 use super::super::leases::Leases;
 use super::super::sockets::Sockets;
 use super::Sources;
@@ -54,6 +55,7 @@ struct Node {
     rows: Vec<Row>,
     carrier: ProbeOutcome,
     devices: [&'static str; 2],
+    conflicts: Conflicts,
 }
 
 impl Node {
@@ -67,8 +69,8 @@ impl Node {
         let now = Instant::from_micros(5_000_000);
         let engine = Engine::new(Arc::new(file.config(&[])), &Boot::default(), now);
         let carrier = ProbeOutcome::Answered(core::time::Duration::from_micros(400));
-        let devices = ["br-lan", "eth1"];
-        let mut node = Node { _dir: dir, file, engine, now, rows: Vec::new(), carrier, devices };
+        let (devices, conflicts) = (["br-lan", "eth1"], Conflicts::default());
+        let mut node = Node { _dir: dir, file, engine, now, rows: Vec::new(), carrier, devices, conflicts };
         node.link(0, LinkCondition::Up, "192.168.1.2");
         node.link(1, LinkCondition::Up, "10.0.0.2");
         node
@@ -129,7 +131,7 @@ impl Node {
             devices: &devices,
             rows: self.rows.clone(),
             sockets: &Sockets::default(),
-            conflicts: &Conflicts::default(),
+            conflicts: &self.conflicts,
             leases: &Leases::open(self.file.path().with_file_name("leases"), None, self.now),
             peering: &Peering::new(Instant::from_micros(4_000_000)),
             bus: None,
@@ -301,6 +303,22 @@ fn address_that_cannot_be_applied_is_a_warning() {
 
     assert_eq!(codes(&status), ["not_applied"]);
     assert_eq!(status.actions[0].retry_in, Some(1.5));
+}
+
+#[test]
+fn claim_of_an_address_is_a_warning_unless_the_other_router_was_master_too() {
+    let claim = Claim { instance: InstanceId(0), link: LinkId(0), mac: Mac([2, 0, 0, 0, 0, 9]) };
+    let mut node = Node::new(TEXT);
+    node.wait(10);
+    node.hear(90);
+    node.conflicts.note(claim, node.now);
+    node.wait(20);
+    assert_eq!(codes(&node.status()), Vec::<&str>::new());
+
+    node.conflicts.note(claim, node.now);
+
+    assert_eq!(codes(&node.status()), ["conflict"]);
+    assert_eq!(node.status().warnings[0].message, "instance lan: 02:00:00:00:00:09 claims a virtual address");
 }
 
 #[test]

@@ -149,7 +149,14 @@ impl Findings {
     }
 
     fn about_conflicts(&mut self, sources: &Sources<'_>) {
-        for claim in sources.conflicts.recent(sources.now) {
+        for (claim, at) in sources.conflicts.recent(sources.now) {
+            // While another router takes itself for master too it announces the addresses. That has a warning of its own,
+            // and is over when it is.
+            let view = sources.engine.instance(claim.instance, sources.now);
+            let was_rival = |heard: Instant| heard.after(view.master_down) >= at;
+            if view.peers.iter().filter_map(|peer| peer.last_heard).any(was_rival) {
+                continue;
+            }
             let instance = sources.engine.config().instances.get(claim.instance.index());
             let name = instance.map_or("?", |instance| &instance.name);
             self.degraded("conflict", format!("instance {name}: {} claims a virtual address", claim.mac));

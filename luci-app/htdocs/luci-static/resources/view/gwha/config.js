@@ -549,6 +549,8 @@ function addDaemon(map) {
 	addChoice(s, 'service', 'log_level', _('Log messages from'), null, [ [ 'info', _('Changes') ], [ 'warn', _('Warnings') ],
 		[ 'error', _('Errors') ], [ 'debug', _('Everything') ] ]);
 	addFlag(s, 'service', 'realtime', _('Before every ordinary program'), _('For intervals of 100 ms and less on a busy router.'), false);
+	add(s, 'service', form.Value, 'service_command', _('Command for services'), _('Where they have no script in /etc/init.d: run with the name and start, stop, running or reload.'), { validate: PATH });
+	add(s, 'service', form.Value, 'dnsmasq_dir', _('Directory of DHCP settings'), _('Where the DHCP server reads further files, if not given: as its configuration says.'), { validate: PATH });
 	addOnly(s, 'service');
 }
 
