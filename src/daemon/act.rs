@@ -193,7 +193,8 @@ impl Daemon {
         self.tell(now, line);
     }
 
-    fn tell(&mut self, now: Instant, line: Line) {
+    /// For the log, the bus and the history, at the end of the turn.
+    pub(super) fn tell(&mut self, now: Instant, line: Line) {
         self.lines.push((now, line));
     }
 

@@ -59,6 +59,17 @@ pub struct Leases {
     /// When both were the same last.
     level: Option<Instant>,
     trouble: Trouble,
+    /// What was told of the last trouble.
+    told: Told,
+}
+
+/// What people and programs heard last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Nothing, or that all is well.
+    Well,
+    /// That leases do not get to the other router, or to the server.
+    Failed,
 }
 
 /// Whether this router's server lends addresses.
@@ -140,6 +151,7 @@ impl Leases {
             flushes: Vec::new(),
             routine_due: now,
             level: None,
+            told: Told::Well,
             trouble: Trouble::default(),
         }
     }

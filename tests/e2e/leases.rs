@@ -267,7 +267,7 @@ fn planned_switch_brings_the_last_lease_over_before_the_role_moves() {
 }
 
 #[test]
-fn file_that_cannot_be_read_is_a_warning_and_then_none() {
+fn file_that_cannot_be_read_is_a_warning_and_an_event_and_then_none() {
     scenario(|lab| {
         let a = Router::start(lab, &lan(), Host::A);
         until_role(&a.gwha, "master");
@@ -278,5 +278,9 @@ fn file_that_cannot_be_read_is_a_warning_and_then_none() {
         until("A warns", LIMIT, warns);
         fs::remove_dir(&file).unwrap();
         until("A does not warn any more", LIMIT, || !warns());
+
+        let history = String::from_utf8(a.gwha.cli(&["history", "--json"]).stdout).unwrap();
+        let events = ["sync_failed", "sync_recovered"].map(|event| history.matches(event).count());
+        assert_eq!(events, [1, 1], "{history}");
     });
 }

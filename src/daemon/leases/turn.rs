@@ -9,10 +9,11 @@ use crate::limits;
 use crate::uci;
 
 use super::super::bounded;
+use super::super::notify;
 use super::super::run::Daemon;
 use super::desk::Watch;
 use super::watcher::Watcher;
-use super::{Leases, Service, Starter};
+use super::{Leases, Service, Starter, Told};
 
 /// Where dnsmasq keeps its leases on OpenWrt, unless its configuration says otherwise.
 const DEFAULT_PATH: &str = "/tmp/dhcp.leases";
@@ -76,12 +77,20 @@ impl Daemon {
         let problem = watcher.as_ref().and_then(Watcher::problem);
         trouble.file = problem.map(|problem| match trouble.file.take() {
             Some((known, since)) if known == problem => (known, since),
-            Some(_) | None => {
-                log::warn!("leases: {problem}");
-                (problem, now)
-            }
+            Some(_) | None => (problem, now),
         });
         self.greet_leases(now);
+        self.tell_of_leases(now);
+    }
+
+    /// Says once when something fails, and once when all is well again.
+    fn tell_of_leases(&mut self, now: Instant) {
+        let trouble = self.leases.troubles(now).into_iter().next().map(|(_, text)| text);
+        let news = if trouble.is_some() { Told::Failed } else { Told::Well };
+        if news != self.leases.told {
+            self.leases.told = news;
+            self.tell(now, notify::sync_changed(trouble.as_deref()));
+        }
     }
 }
 
