@@ -262,7 +262,7 @@ impl Leases {
         let path = self.path.as_deref().unwrap_or(Path::new(""));
         if who == Starter::User && !desk::is_open_elsewhere(path) {
             match self.prepare_takeover(now) {
-                Ok(()) => return,
+                Ok(()) | Err(Error::Off) => return,
                 Err(error) => log::error!("leases for the DHCP server: {error}"),
             }
         }
