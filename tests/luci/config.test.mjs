@@ -226,7 +226,8 @@ test('a_generated_key_is_stored_for_the_daemon_alone_and_is_one_it_takes', async
 
 test('a_user_who_may_only_look_finds_every_field_locked', async () => {
 	await onFile(readFileSync(join(top, 'tests/config/good/reference.uci'), 'utf8'), async (tab, own) => {
-		const fields = tab.locator('.cbi-map input:not([type=hidden]):not(.cbi-dropdown input), .cbi-map select, .cbi-map button');
+		/* LuCI's own button beside a password only shows what was typed, of which there is nothing. */
+		const fields = tab.locator('.cbi-map input:not([type=hidden]):not(.cbi-dropdown input), .cbi-map select, .cbi-map button:not([title^=Reveal])');
 		assert.ok(await fields.count() > 50);
 		for (const field of await fields.all())
 			assert.ok(await field.isDisabled(), await field.evaluate(node => node.outerHTML));

@@ -1,6 +1,8 @@
 // The status page in a real browser, with the data of two running daemons.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { CONFIG, Lab, PAIRED } from './lab.mjs';
 import * as bench from './bench.mjs';
 import { Uci } from './uci.mjs';
@@ -240,7 +242,23 @@ test('a_wrong_key_is_told_on_the_page_with_what_to_do', async () => {
 	}
 });
 
-/* The daemon does not share leases and files yet; the words for them are here. */
+test('leases_that_cannot_be_read_are_a_failure_with_its_reason', () => configured(`${PAIRED}\toption lease_file '/etc/gwha/leases'\n`, async () => {
+	const file = join(lab.nodes.a.etc, 'gwha/leases');
+	mkdirSync(file);
+	try {
+		await lab.until('a', status => status.leases.last_error, 'without its leases');
+		await open(router('a'), async tab => {
+			await shows(tab, '#gwha-sync', 'Failed');
+			await shows(tab, '#gwha-sync', '/etc/gwha/leases');
+			await shows(tab, '#gwha-warnings', 'leases');
+		});
+	}
+	finally {
+		rmdirSync(file);
+	}
+}));
+
+/* What takes hours to come about, and files, which do not follow yet. */
 test('what_failed_to_be_shared_is_a_failure_with_its_age_and_reason', () => open(router('b', { methods: { status: async () => ({ ...await lab.status('b'),
 	leases: { count: 12, peer_count: 14, pending: 2, last_success: 3700, last_error: 'the other router gave no answer' },
 	files: [ { path: '/etc/config/dhcp', state: 'in_sync', last_success: 59 }, { path: '/etc/config/firewall', state: 'differs' },
