@@ -159,6 +159,24 @@ test('maintenance_begins_and_ends', () => open(router('b'), async tab => {
 	await settled();
 }));
 
+test('synchronise_now_says_what_came_of_it', async () => {
+	const press = async (name, outcome) => open(router(name), async tab => {
+		await tab.click('#gwha-sync-now');
+		await tab.click('#gwha-confirm');
+		await shows(tab, bench.isReal ? '#maincontent > .alert-message' : '.notification', outcome);
+	});
+	await press('a', 'Done');
+	await lab.stop('b');
+	try {
+		await lab.until('a', status => !status.peer.connected, 'alone');
+		await press('a', 'Not done, and nothing has changed');
+	}
+	finally {
+		lab.launch('b');
+		await settled();
+	}
+});
+
 test('what_was_cancelled_is_not_called', async () => {
 	const quiet = router('a');
 	await open(quiet, async tab => {
