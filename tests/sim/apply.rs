@@ -246,7 +246,9 @@ impl Truth {
             Fault::Forge { .. } => (self.forging, self.forged) = (self.forging.or(Some(now)), now),
             Fault::ForgingEnds => self.forging = None,
             Fault::Healed => self.healed = Some(now),
-            Fault::Steal(_) | Fault::SendErrors(..) | Fault::Reload(..) | Fault::Channel(..) => {}
+            // The other router says that an operator moved the role, or that it should not be taken back yet.
+            Fault::Channel(..) => self.switches += 1,
+            Fault::Steal(_) | Fault::SendErrors(..) | Fault::Reload(..) => {}
         }
     }
 
