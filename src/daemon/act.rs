@@ -61,6 +61,9 @@ impl Daemon {
     }
 
     fn perform(&mut self, now: Instant, action: Action) {
+        if !matches!(action, Action::Advertise { .. }) {
+            self.chores.news();
+        }
         match action {
             Action::Advertise { instance, priority } => self.advertise(now, instance, priority),
             Action::Role(change) => self.tell_role(now, &change),

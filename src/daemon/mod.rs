@@ -7,6 +7,7 @@
 mod act;
 mod bounded;
 pub mod bus;
+mod chores;
 pub mod clock;
 pub mod config_file;
 pub mod conflicts;

@@ -97,9 +97,9 @@ impl Peering {
         }
     }
 
-    /// A new turn of the loop.
-    pub fn begin_turn(&mut self) {
-        self.mesh.begin_turn();
+    /// A turn of the loop in which peers were served is over.
+    pub fn end_turn(&mut self) {
+        self.mesh.end_turn();
     }
 
     /// When [`Daemon::expire_peers`] has something to do.

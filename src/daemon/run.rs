@@ -22,6 +22,7 @@ use crate::status::Happening;
 use super::act::Fact;
 use super::bounded::plain;
 use super::bus::Bus;
+use super::chores::Chores;
 use super::clock::{self, Timer};
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
@@ -115,6 +116,7 @@ pub struct Daemon {
     pub(super) packet: Buffer,
     backlog_turns: u32,
     pub(super) gather: Gather,
+    pub(super) chores: Chores,
 }
 
 /// Whether the loop goes on.
@@ -196,6 +198,7 @@ impl Daemon {
             packet: Buffer::new(),
             backlog_turns: 0,
             gather: Gather::default(),
+            chores: Chores::new(),
             run_dir,
         };
         daemon.duties.resume(daemon_was_master(&boot));
@@ -216,11 +219,6 @@ impl Daemon {
             backlog = self.serve_all(ready, now);
         }
         self.expire(backlog, now);
-        self.memory.flush();
-        self.run_duties(now);
-        self.leases.flush();
-        self.write_lines();
-        self.bus.flush(&mut self.poller);
         self.gather(backlog, now);
         Ok(())
     }
@@ -235,7 +233,6 @@ impl Daemon {
     }
 
     fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
-        self.peering.begin_turn();
         let mut backlog = Backlog::None;
         for source in &ready {
             if self.serve(*source, now) == Backlog::More {
@@ -251,6 +248,9 @@ impl Daemon {
     }
 
     fn serve(&mut self, source: Source, now: Instant) -> Backlog {
+        if !matches!(source, Source::Packets(_) | Source::Timer) {
+            self.chores.news();
+        }
         match source {
             Source::Netlink => self.links_changed(now),
             Source::Packets(slot) => return self.receive(slot, now),
@@ -297,49 +297,19 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [
-            self.engine.next_deadline(),
-            self.system.next_deadline(),
-            self.sockets.retry_at(),
-            self.conflicts.retry_at(),
-            self.server.next_deadline(),
-            self.peering.next_deadline(),
-            self.asked.next_deadline(),
-            self.bus.next_deadline(),
-            self.duties.next_deadline(),
-            self.leases.next_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
+        [self.engine.next_deadline(), self.chores.due()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     fn expire(&mut self, backlog: Backlog, now: Instant) {
-        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if is_due(self.system.next_deadline()) {
-            self.links_changed(now);
-        }
-        if is_due(self.sockets.retry_at()) || is_due(self.conflicts.retry_at()) {
-            self.update_sockets(now);
-        }
-        if is_due(self.server.next_deadline()) {
-            self.server.expire(now, &mut self.poller);
-        }
+        self.begin_chores(now);
         let may_wait = backlog == Backlog::More && self.backlog_turns < limits::BACKLOG_TURNS;
         self.backlog_turns = if may_wait { self.backlog_turns.saturating_add(1) } else { 0 };
-        if !may_wait && is_due(self.engine.next_deadline()) {
+        if !may_wait && self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.step(now, Event::Timeout);
         }
-        // Last: nothing that decides about a role waits for it.
-        if is_due(self.peering.next_deadline()) {
-            self.expire_peers(now);
-        }
-        if is_due(self.asked.next_deadline()) {
-            self.expire_asked(now);
-        }
-        if is_due(self.bus.next_deadline()) {
-            self.serve_bus(now);
-        }
-        self.expire_leases(now);
+        self.memory.flush();
+        self.end_chores(now);
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {

@@ -225,8 +225,8 @@ impl Mesh {
         }
     }
 
-    /// A new turn of the loop.
-    pub fn begin_turn(&mut self) {
+    /// The turn of the loop is over: the next one may begin another handshake.
+    pub fn end_turn(&mut self) {
         self.handshake = Budget::Left;
     }
 
