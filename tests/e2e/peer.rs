@@ -256,14 +256,26 @@ fn flood_of_connections_delays_no_advert_and_keeps_no_memory() {
                 count
             })
         };
+        let began = std::time::Instant::now();
         let tried = flood(Host::Stranger, 3) + flood(Host::B, 3);
         assert!(tried > 100, "only {tried} connections: that was no flood");
 
         assert_eq!((a.epoch(), b.epoch()), epochs, "a flood moved a role");
+        let gap = median_gap(lab, began);
+        assert!(gap.abs_diff(ms(100)) < ms(5), "adverts are {gap:?} apart");
         assert_eq!(a.at("/peer/connected"), true);
         assert!(resident_kib(&a) < memory + 1024, "{memory} KiB before, {} now", resident_kib(&a));
         holds_for("B follows A", ms(1000), || b.role() == "backup");
     });
+}
+
+/// The usual time between two adverts of A on the LAN.
+fn median_gap(lab: &Lab, since: std::time::Instant) -> std::time::Duration {
+    let adverts = lab.capture.adverts(Host::A, Segment::Lan, since);
+    let mut gaps: Vec<_> =
+        adverts.windows(2).map(|pair| pair[1].0.saturating_duration_since(pair[0].0)).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied().unwrap_or_default()
 }
 
 fn resident_kib(node: &Gwha) -> u64 {
