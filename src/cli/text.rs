@@ -2,8 +2,10 @@
 
 /// An age or a time in the two units that matter.
 pub fn duration(seconds: f64) -> String {
-    if seconds < 10.0 {
-        return format!("{:.1} s", seconds.max(0.0));
+    if seconds < 9.95 {
+        // What is negative becomes 0.
+        let tenths = (seconds * 10.0 + 0.5) as u64;
+        return format!("{}.{} s", tenths / 10, tenths % 10);
     }
     // As seen above it is not negative, and a router's age fits with room to spare.
     let whole = seconds as u64;
@@ -53,7 +55,7 @@ mod tests {
     fn duration_has_the_units_that_matter() {
         let cases = [
             (0.04, "0.0 s"),
-            (3.25, "3.2 s"),
+            (3.25, "3.3 s"),
             (59.9, "59 s"),
             (312.0, "5 min 12 s"),
             (7380.0, "2 h 3 min"),

@@ -83,11 +83,12 @@ pub fn name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect()
 }
 
-/// Seconds with a fraction as milliseconds.
+/// Seconds with a fraction as milliseconds, one second if it is no number. Reading it as a float would cost 15 KB.
 pub fn milliseconds(seconds: &str) -> String {
-    let value = seconds.parse::<f64>().unwrap_or(1.0) * 1000.0;
+    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    let value = format!("{whole}{fraction:0<3.3}").parse::<u64>().unwrap_or(1000);
     // Within the range of the option in any case; what is outside of it is refused there.
-    format!("{}", value.clamp(0.0, 1e6) as u32)
+    value.min(1_000_000).to_string()
 }
 
 /// Whom a command pings, if that is all it does.
@@ -116,6 +117,21 @@ pub fn pinged(command: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn seconds_become_milliseconds() {
+        for (seconds, expected) in [
+            ("1", "1000"),
+            ("0.01", "10"),
+            (".25", "250"),
+            ("3.", "3000"),
+            ("0.12345", "123"),
+            ("1e9", "1000"),
+            ("99999999", "1000000"),
+        ] {
+            assert_eq!(milliseconds(seconds), expected, "{seconds}");
+        }
+    }
 
     #[test]
     fn command_that_only_pings_becomes_a_ping() {

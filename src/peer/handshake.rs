@@ -11,6 +11,13 @@
 use core::fmt;
 use std::net::IpAddr;
 
+use snow::params::{
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
+    HandshakePattern, HashChoice, NoiseParams,
+};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
+
 use super::key::Key;
 
 /// Which end of a connection this is.
@@ -78,7 +85,7 @@ impl Handshake {
     /// A handshake that has not begun; `None` if the kernel has no randomness to give.
     pub fn new(side: Side, key: &Key, ends: &Ends) -> Option<Handshake> {
         let prologue = [PRELUDE.as_slice(), &octets(ends.initiator), &octets(ends.responder)].concat();
-        let builder = snow::Builder::new(PATTERN.parse().ok()?);
+        let builder = snow::Builder::with_resolver(parameters(), Box::new(OurChoice));
         let builder = builder.psk(0, key.bytes()).ok()?.prologue(&prologue).ok()?;
         let state = match side {
             Side::Initiator => builder.build_initiator(),
@@ -138,6 +145,40 @@ impl Seal {
     }
 }
 
+/// What [`PROTOCOL`] says, without the reader of all such names.
+fn parameters() -> NoiseParams {
+    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
+    NoiseParams::new(
+        PROTOCOL.to_owned(),
+        BaseChoice::Noise,
+        HandshakeChoice { pattern: HandshakePattern::NN, modifiers },
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
+}
+
+/// The primitives of [`PROTOCOL`] and no others: what nobody can ask for is left out of the program.
+struct OurChoice;
+
+impl CryptoResolver for OurChoice {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        DefaultResolver.resolve_rng()
+    }
+
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
+    }
+
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
+    }
+
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
+    }
+}
+
 /// Both families in sixteen bytes.
 fn octets(address: IpAddr) -> [u8; 16] {
     match address {
@@ -146,7 +187,7 @@ fn octets(address: IpAddr) -> [u8; 16] {
     }
 }
 
-const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
+const PROTOCOL: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 const NAME: &[u8; 4] = b"gwha";
 /// Of the handshake, not of the messages.
 const VERSION: u8 = 1;
@@ -154,3 +195,13 @@ const PRELUDE: [u8; 5] = *b"gwha\x01";
 /// An ephemeral key and a tag.
 const MESSAGE_BYTES_MAX: usize = 32 + TAG_BYTES;
 const TAG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::{PROTOCOL, parameters};
+
+    #[test]
+    fn the_protocol_is_what_its_name_says() {
+        assert_eq!(Ok(parameters()), PROTOCOL.parse());
+    }
+}

@@ -47,8 +47,7 @@ impl Writer {
             Value::Bool(true) => self.text.push_str("true"),
             Value::Bool(false) => self.text.push_str("false"),
             Value::Int(number) => self.format(format_args!("{number}")),
-            // The debug form has a fraction or an exponent, so that the number is read back as a double.
-            Value::Double(number) if number.is_finite() => self.format(format_args!("{number:?}")),
+            Value::Double(number) if number.is_finite() => number::write(*number, &mut self.text),
             Value::Double(_) => self.text.push_str("null"),
             Value::String(text) => self.string(text),
             Value::Array(elements) => self.list('[', elements, ']', Writer::value),

@@ -148,7 +148,8 @@ impl Group {
             question.begin.stop();
         }
         self.members[member].stopped = false;
-        let early = gap.is_some_and(|gap| gap < self.members[member].learned.duration().mul_f32(0.75));
+        let early =
+            gap.is_some_and(|gap| gap < self.members[member].learned.duration().saturating_mul(3) / 4);
         self.learn(cx, speaker, asked, early);
     }
 

@@ -1,7 +1,39 @@
-//! Numbers with a fraction or an exponent, read from JSON text.
+//! Numbers with a fraction or an exponent, read from JSON text and written as such.
 //!
-//! The standard library reads them exactly to the last bit, for which it carries 13 KB of code and incompressible
-//! tables. What is read here are a command's arguments and files of our own.
+//! The standard library does both exactly to the last bit, for which it carries 23 KB of code and incompressible
+//! tables. What is read here are a command's arguments and files of our own, what is written are times and shares.
+
+use core::fmt::Write as _;
+
+/// Writes a finite number with up to six places after the point. It always has a fraction or an exponent, so that it
+/// is read back as a double.
+pub(super) fn write(number: f64, text: &mut String) {
+    if number.is_sign_negative() {
+        text.push('-');
+    }
+    let mut size = number.abs();
+    let mut exponent = 0;
+    while size >= WHOLE_END {
+        size /= 10.0;
+        exponent += 1;
+    }
+    // In range, as WHOLE_END is.
+    let mut whole = size as u64;
+    let mut millionths = ((size - whole as f64) * 1e6 + 0.5) as u64;
+    if millionths == 1_000_000 {
+        (whole, millionths) = (whole.saturating_add(1), 0);
+    }
+    let fraction = format!("{millionths:06}");
+    let (first, rest) = fraction.split_at_checked(1).unwrap_or(("0", ""));
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{whole}.{first}{}", rest.trim_end_matches('0'));
+    if exponent > 0 {
+        let _ = write!(text, "e{exponent}");
+    }
+}
+
+/// Below it a double has its last digit after the point, and fits a u64 in any case.
+const WHOLE_END: f64 = 1e15;
 
 /// Reads a number that follows JSON's grammar; what is too large is infinite.
 ///
@@ -50,7 +82,29 @@ const FAR: i32 = 1 << 24;
 mod tests {
     use proptest::prelude::*;
 
-    use super::read;
+    use super::{read, write};
+
+    fn written(number: f64) -> String {
+        let mut text = String::new();
+        write(number, &mut text);
+        text
+    }
+
+    #[test]
+    fn six_places_are_written() {
+        for (number, text) in [
+            (0.0, "0.0"),
+            (-0.25, "-0.25"),
+            (0.1 + 0.2, "0.3"),
+            (12.000_001, "12.000001"),
+            (0.000_000_4, "0.0"),
+            (0.999_999_9, "1.0"),
+            (1e14, "100000000000000.0"),
+            (1e15, "100000000000000.0e1"),
+        ] {
+            assert_eq!(written(number), text);
+        }
+    }
 
     #[test]
     fn what_is_too_large_or_small_for_a_double_has_an_end() {
@@ -63,6 +117,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_decimal_of_six_places_is_written_exactly(millionths in -1_000_000_000_000_000i64..1_000_000_000_000_000) {
+            let number = millionths as f64 / 1e6;
+            prop_assert_eq!(written(number).parse(), Ok(number));
+        }
+
+        #[test]
+        fn any_double_is_written_nearly(number in any::<f64>()) {
+            prop_assume!(number.is_finite());
+            let again: f64 = written(number).parse().unwrap();
+            prop_assert!((again - number).abs() <= number.abs() * 1e-13 + 5.1e-7, "{again}");
+        }
+
         #[test]
         fn fifteen_digits_are_read_exactly(digits in 0u64..1_000_000_000_000_000, exponent in -22..=22) {
             let text = format!("{digits}e{exponent}");
