@@ -1,6 +1,7 @@
 //! From arguments to a command.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -8,6 +9,8 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use crate::daemon::run_dir;
 use crate::syslog::Stderr;
 use crate::ubus::conn::SOCKETS;
+
+use super::pair::Request;
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub enum Command {
         /// Where; never replaces a file.
         file: PathBuf,
     },
+    /// Give two routers one key and one configuration.
+    Pair(Request),
     /// Show what happened.
     History {
         /// For whom.
@@ -152,6 +157,7 @@ struct Raw {
     system: bool,
     to: Option<String>,
     limit: Option<u32>,
+    pair: Request,
 }
 
 /// Understands the arguments. Options may stand anywhere.
@@ -173,6 +179,11 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
             Arg::Long("system") => raw.system = true,
             Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
             Arg::Long("limit") => raw.limit = Some(parser.value()?.parse()?),
+            Arg::Long("listen") => raw.pair.listen = Some(parser.value()?.parse()?),
+            Arg::Long("interface") => raw.pair.interface = Some(parser.value()?.string()?),
+            Arg::Long("vip") => raw.pair.vip = Some(vip(&parser.value()?.string()?)?),
+            Arg::Long("minutes") => raw.pair.minutes = Some(parser.value()?.parse()?),
+            Arg::Long("force") => raw.pair.force = true,
             Arg::Value(word) => raw.words.push(word.string()?),
             Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
         }
@@ -220,6 +231,7 @@ impl Raw {
             },
             "sync" => Command::Sync,
             "keygen" => Command::Keygen { file: words.next().unwrap_or_else(|| KEY.into()).into() },
+            "pair" => Command::Pair(self.pair(&mut words)?),
             "history" => Command::History { form, limit: self.limit.take() },
             "leases" => Command::Leases { form },
             "reload" => Command::Reload,
@@ -233,6 +245,25 @@ impl Raw {
         }
     }
 
+    /// Without words the line is shown, with the two of a line it is typed. The code may have blanks in it.
+    fn pair(&mut self, words: &mut dyn Iterator<Item = String>) -> Result<Request, Error> {
+        let mut request = core::mem::take(&mut self.pair);
+        if let Some(address) = words.next() {
+            let address = address.parse().map_err(|_| Error::Incomplete(PAIR))?;
+            let code = words.collect::<String>();
+            if code.is_empty() {
+                return Err(Error::Incomplete(PAIR));
+            }
+            if (Request { force: false, ..request }) != Request::default() {
+                return Err(Error::Incomplete(
+                    "pair: beside the other router's line, only --force has a meaning",
+                ));
+            }
+            request = Request { join: Some((address, code)), force: request.force, ..Request::default() };
+        }
+        Ok(request)
+    }
+
     /// A command takes all that it understands; what is left would be ignored, and not what was meant.
     fn must_be_used_up(&self, command: &Command, form: Form) -> Result<(), Error> {
         let shows =
@@ -242,6 +273,7 @@ impl Raw {
             (self.system, "--system"),
             (self.to.is_some(), "--to"),
             (self.limit.is_some(), "--limit"),
+            (self.pair != Request::default(), "what `pair` takes"),
             (form == Form::Json && !shows, "--json"),
         ];
         match left.into_iter().find(|(is_left, _)| *is_left) {
@@ -251,8 +283,21 @@ impl Raw {
     }
 }
 
+/// ADDRESS[/LENGTH]
+fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), Error> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let length = length.map(str::parse).transpose().map_err(|_| Error::Incomplete(VIP))?;
+    Ok((address.parse().map_err(|_| Error::Incomplete(VIP))?, length))
+}
+
+const VIP: &str = "--vip: an IPv4 address, or ADDRESS/LENGTH";
+const PAIR: &str = "pair: the line has the other router's address and a code";
+
 /// Where the configuration is unless `--config` says otherwise.
-const CONFIG: &str = "/etc/config/gwha";
+pub const CONFIG: &str = "/etc/config/gwha";
 
 /// Where `keygen` writes, and where `config sync` looks unless its `key_file` says otherwise.
 const KEY: &str = "/etc/gwha/key";

@@ -37,15 +37,16 @@ pub fn agree(host: &Facts, guest: &Facts, vip: &Vip, new_key: &Key) -> Result<Pl
     };
     let config = match (&host.config, &guest.config) {
         (Some(own), Some(other)) => {
-            if !other.starts_with(own.trim_end()) && !own.starts_with(other.trim_end()) {
+            // One may have got the channel added in an earlier attempt.
+            let (whole, others) = (keep(own, host, guest)?, keep(other, host, guest)?);
+            if whole != others {
                 return Err(format!(
                     "both routers have a configuration in use, and they differ; `gwha pair --force` on {} or {} \
                      gives its own up",
                     host.node, guest.node
                 ));
             }
-            // One has got the channel added in an earlier attempt.
-            keep(if own.len() < other.len() { other } else { own }, host, guest)?
+            whole
         }
         (Some(text), None) | (None, Some(text)) => keep(text, host, guest)?,
         (None, None) => smallest(host, guest, vip)?,
@@ -82,9 +83,11 @@ fn keep(text: &str, host: &Facts, guest: &Facts) -> Result<String, String> {
     let text = with_channel(text, own.into())?;
     let config = load(&text)?;
     if config.instances.iter().any(|it| matches!(it.routers, Routers::Peers { .. })) {
-        return Err("the configuration in use has options for one router alone (`source`, `peer`): it can't be \
+        return Err(
+            "the configuration in use has options for one router alone (`source`, `peer`): it can't be \
                     shared. With `list router` in their place it can"
-            .into());
+                .into(),
+        );
     }
     if instance_of(&config, &[own.into(), other.into()]).is_none() {
         return Err(format!(
@@ -112,6 +115,11 @@ fn instance_of(config: &Config, routers: &[IpAddr]) -> Option<String> {
         Routers::Peers { .. } => false,
     });
     found.map(|instance| instance.name.clone())
+}
+
+/// Whether a router with this address has a place in it.
+pub fn has_router(config: &Config, own: IpAddr) -> bool {
+    instance_of(config, &[own]).is_some()
 }
 
 /// Reads a configuration.

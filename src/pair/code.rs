@@ -39,7 +39,9 @@ pub enum Mistyped {
 impl fmt::Display for Mistyped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Mistyped::Length(count) => write!(f, "the code is mistyped: it has {count} letters, not {LETTERS}"),
+            Mistyped::Length(count) => {
+                write!(f, "the code is mistyped: it has {count} letters, not {LETTERS}")
+            }
             Mistyped::Letter(letter) => write!(f, "the code is mistyped: no code has a '{letter}'"),
             Mistyped::Check => f.write_str("the code is mistyped: a letter is wrong, or two are swapped"),
         }

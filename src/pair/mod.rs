@@ -7,8 +7,10 @@
 //! * [`session`]: one conversation without its socket: bytes in, messages and bytes out, deadlines as data.
 //! * [`agree`]: from what both routers have to the key and the configuration that both will have.
 //! * [`facts`]: what this router has.
+//! * [`vip`]: the virtual address, if one has to be chosen.
 //! * [`files`]: both files beside their places first, then in their places.
-//! * [`host`], [`guest`]: the sockets and the order of things.
+//! * [`host`], [`guest`]: what each side answers.
+//! * [`listen`], [`connect`]: the sockets.
 //!
 //! ```text
 //!   guest                                   host
@@ -32,17 +34,25 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
 )]
 
 pub mod agree;
 pub mod code;
+pub mod connect;
 pub mod facts;
 pub mod files;
 pub mod guest;
 pub mod host;
+pub mod listen;
 pub mod message;
 pub mod session;
+pub mod vip;
 
 /// TCP port on which a host waits. Not the channel's: a daemon may be listening there.
 pub const PORT: u16 = 8471;

@@ -14,7 +14,9 @@ use core::time::Duration;
 use crate::engine::Instant;
 
 pub use super::end::End;
-use super::frame::{self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record};
+use super::frame::{
+    self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record,
+};
 use super::handshake::{Ends, Failure, Handshake, Seal, Side};
 use super::key::Key;
 use super::message::{self, Bye, Hello, Message, PROTOCOL_OLDEST};

@@ -11,7 +11,9 @@ const START: Instant = Instant::from_micros(1_000_000);
 fn code(digit: char) -> Code {
     // Any code will do that is always the same.
     let mut text = digit.to_string().repeat(19);
-    text.extend("0123456789abcdefghjkmnpqrstvwxyz".chars().find(|it| Code::parse(&format!("{text}{it}")).is_ok()));
+    text.extend(
+        "0123456789abcdefghjkmnpqrstvwxyz".chars().find(|it| Code::parse(&format!("{text}{it}")).is_ok()),
+    );
     Code::parse(&text).unwrap()
 }
 
@@ -132,7 +134,8 @@ fn message_out_of_its_turn_ends_it_and_is_not_heard() {
 fn either_side_can_refuse_in_its_turn_and_the_other_hears_why() {
     for count in 0..5 {
         let (mut guest, mut host) = after(count);
-        let (speaker, hearer) = if count % 2 == 0 { (&mut guest, &mut host) } else { (&mut host, &mut guest) };
+        let (speaker, hearer) =
+            if count % 2 == 0 { (&mut guest, &mut host) } else { (&mut host, &mut guest) };
         speaker.say(&Message::Refuse("because".into()), START);
         assert_eq!(carry(speaker, hearer), Some(Message::Refuse("because".into())));
         assert_eq!(hearer.end(), Some(&End::Refused("because".into())));
