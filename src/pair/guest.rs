@@ -92,6 +92,3 @@ impl Guest {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;
