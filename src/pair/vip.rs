@@ -21,13 +21,17 @@ pub fn choose(place: &Place, wanted: Option<(Ipv4Addr, Option<u8>)>) -> Vip {
         None => usual_vip(place.address)
             .ok_or_else(|| format!("the network of {own}/{length} is too small to guess: --vip ADDRESS"))?,
     };
-    if vip != own && is_in_use(&place.device, vip) {
-        return Err(format!(
-            "{vip} is to be the virtual address, but somebody has it: give that router an address of its own first, \
-             or choose another with `gwha pair --vip ADDRESS`"
-        ));
-    }
-    Ok((vip, length))
+    let holder = if vip == own {
+        "this router"
+    } else if is_in_use(&place.device, vip) {
+        "somebody"
+    } else {
+        return Ok((vip, length));
+    };
+    Err(format!(
+        "{vip} is to be the virtual address, but {holder} has it: give that router an address of its own first, or \
+         choose another with `gwha pair --vip ADDRESS`"
+    ))
 }
 
 /// Whether somebody on the device's network answers for the address.
