@@ -37,4 +37,5 @@ mod system;
 
 pub use bounded::read as read_bounded;
 pub use release::release;
+pub use resolver::Resolver;
 pub use run::{Error, Options, run};

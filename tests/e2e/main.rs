@@ -19,6 +19,7 @@ mod group;
 mod hostile;
 mod interop;
 mod leases;
+mod pair;
 mod peer;
 mod realtime;
 mod recovery;

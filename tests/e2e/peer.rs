@@ -172,6 +172,25 @@ fn different_keys_are_shown_on_both_sides_and_nothing_is_learned() {
 }
 
 #[test]
+fn key_that_changes_under_the_same_configuration_ends_the_channel_of_the_old_one() {
+    scenario(|lab| {
+        let (a, b) = connected_pair(lab, &Setup::reference(200));
+        write_key(&key_file(lab, Host::A), '8');
+        a.hup();
+        for node in [&a, &b] {
+            until_says(node, "/peer/state", "wrong_key");
+            assert_eq!(node.at("/peer/connected"), false);
+        }
+
+        write_key(&key_file(lab, Host::B), '8');
+        b.hup();
+        until_connected(&a);
+        until_connected(&b);
+        assert_eq!(a.role(), "master");
+    });
+}
+
+#[test]
 fn key_that_is_missing_or_open_is_a_warning_and_is_found_when_it_comes() {
     scenario(|lab| {
         let setup = Setup::reference(200);
