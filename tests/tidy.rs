@@ -10,6 +10,7 @@ const PURE: &[&str] = &[
     "src/engine/",
     "src/wire/",
     "src/reconcile/plan",
+    "src/sync/file",
     "src/sync/lease",
     "src/duties/",
     "src/pair/agree",
