@@ -23,6 +23,7 @@
 
 pub mod netifd;
 mod network;
+pub mod procd;
 mod serve;
 
 use core::time::Duration;

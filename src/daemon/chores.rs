@@ -53,6 +53,7 @@ impl Daemon {
         if is_due(self.server.next_deadline(), now) {
             self.server.expire(now, &mut self.poller);
         }
+        self.hold_for_files(now);
     }
 
     /// What comes last: nothing that decides about a role waits for it.
@@ -70,6 +71,7 @@ impl Daemon {
             self.serve_bus(now);
         }
         self.expire_leases(now);
+        self.expire_files(now);
         self.memory.flush();
         self.run_duties(now);
         self.leases.flush();
@@ -90,6 +92,7 @@ impl Daemon {
             self.bus.next_deadline(),
             self.duties.next_deadline(),
             self.leases.next_deadline(),
+            self.files.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }

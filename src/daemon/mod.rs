@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config_file;
 pub mod conflicts;
 mod duties;
+pub mod files;
 mod gather;
 mod handover;
 pub mod history;

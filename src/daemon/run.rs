@@ -27,6 +27,7 @@ use super::clock::{self, Timer};
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
 use super::duties::Duties;
+use super::files::Files;
 use super::gather::{self, Gather};
 use super::handover::Asked;
 use super::history::History;
@@ -102,6 +103,7 @@ pub struct Daemon {
     pub(super) bus: Bus,
     pub(super) duties: Duties,
     pub(super) leases: Leases,
+    pub(super) files: Files,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -187,6 +189,7 @@ impl Daemon {
             bus: Bus::new(&options.ubus, started),
             duties,
             leases: Leases::open(run_dir.file("leases"), run_dir.boot(), started),
+            files: Files::new(started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -275,6 +278,7 @@ impl Daemon {
             Source::Bus => self.serve_bus(now),
             Source::Duties => self.serve_duties(now),
             Source::Leases => self.leases_found(now),
+            Source::Files => self.files_found(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -288,7 +292,7 @@ impl Daemon {
                     self.peering.mesh.leave(now);
                 }
                 Request::Reload => {
-                    self.reload(now);
+                    self.reload_asked(None, now);
                 }
                 // The probers watch their children themselves.
                 Request::Child => {}

@@ -15,6 +15,7 @@ mod lab;
 mod program;
 
 mod cli;
+mod files;
 mod group;
 mod hostile;
 mod interop;

@@ -34,6 +34,8 @@ pub(super) struct Trouble {
     wanted: Entry,
     /// Why not.
     pub why: String,
+    /// How bad that is: what has just changed at the other router will be there in a moment.
+    pub matter: Matter,
     wait: Duration,
 }
 
@@ -65,7 +67,7 @@ impl Party {
         };
         if self.fetch.as_ref().is_some_and(|fetch| fetch.until <= now) {
             if let Some(fetch) = self.fetch.take() {
-                self.fail(&fetch.entry, "the other router does not send it".to_owned(), now);
+                self.miss(&fetch.entry, "the other router does not send it".to_owned(), now);
             }
         }
         let Some(peer) = self.peers.get(&id) else { return };
@@ -154,7 +156,7 @@ impl Party {
     pub(super) fn refused(&mut self, peer: PeerId, body: &[u8], now: Instant) {
         let Some((hash, why)) = wire::decode_refusal(body) else { return };
         if let Some(fetch) = self.fetch.take_if(|fetch| fetch.peer == peer && fetch.hash == hash) {
-            self.fail(&fetch.entry, format!("the other router: {why}"), now);
+            self.miss(&fetch.entry, format!("the other router: {why}"), now);
         }
     }
 
@@ -193,7 +195,7 @@ impl Party {
     fn note_change(&mut self, path: &str) {
         if path == self.rules.own {
             self.out.push(Out::OwnChanged);
-        } else {
+        } else if !self.changed.iter().any(|it| it == path) {
             self.changed.push(path.to_owned());
         }
     }
@@ -216,9 +218,19 @@ impl Party {
     }
 
     fn fail(&mut self, entry: &Entry, why: String, now: Instant) {
+        self.note(entry, why, Matter::Failed, now);
+    }
+
+    /// Something did not go well that may do so the next time.
+    fn miss(&mut self, entry: &Entry, why: String, now: Instant) {
+        let is_again = self.troubles.get(&entry.path).is_some_and(|trouble| trouble.wanted == *entry);
+        self.note(entry, why, if is_again { Matter::Failed } else { Matter::Waits }, now);
+    }
+
+    fn note(&mut self, entry: &Entry, why: String, matter: Matter, now: Instant) {
         let before = self.troubles.get(&entry.path).filter(|trouble| trouble.wanted == *entry);
         let wait = before.map_or(RETRY_FIRST, |trouble| trouble.wait.saturating_mul(2).min(RETRY_MAX));
-        let trouble = Trouble { retry: now.after(wait), wanted: entry.clone(), why, wait };
+        let trouble = Trouble { retry: now.after(wait), wanted: entry.clone(), why, matter, wait };
         self.troubles.insert(entry.path.clone(), trouble);
     }
 
@@ -270,7 +282,7 @@ impl Party {
             told.push(Told { what, path: path.to_owned(), why: why.to_owned() })
         };
         for (path, trouble) in self.troubles.iter() {
-            add(Matter::Failed, path, &trouble.why);
+            add(trouble.matter, path, &trouble.why);
         }
         for (path, why) in &plan.refused {
             add(Matter::Failed, path, why);

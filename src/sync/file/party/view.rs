@@ -203,7 +203,8 @@ impl Party {
             }
         }
         for (path, trouble) in self.troubles.iter() {
-            said.push((State::Failed, path.clone(), trouble.why.clone()));
+            let state = if trouble.matter == Matter::Failed { State::Failed } else { State::Pending };
+            said.push((state, path.clone(), trouble.why.clone()));
         }
         let refused = plan.refused.into_iter().map(|(path, why)| (State::Failed, path, why));
         said.extend(refused);
