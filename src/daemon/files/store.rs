@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// The directories in which something may happen; and whether to look again without it.
-    pub fn to_watch(&mut self) -> (Vec<PathBuf>, bool) {
+    pub fn take_watched(&mut self) -> (Vec<PathBuf>, bool) {
         (core::mem::take(&mut self.watched), core::mem::take(&mut self.is_unsteady))
     }
 

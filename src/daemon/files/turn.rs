@@ -53,15 +53,10 @@ impl Daemon {
         };
         Rules {
             roots: sync.files.iter().map(trim).collect(),
-            never: vec![
-                text(state),
-                text(&self.run_dir.file("")),
-                trim(&sync.key_file),
-                "/etc/gwha".to_owned(),
-            ]
-            .iter()
-            .map(trim)
-            .collect(),
+            never: [text(state), text(&self.run_dir.file("")), trim(&sync.key_file), "/etc/gwha".to_owned()]
+                .iter()
+                .map(trim)
+                .collect(),
             keep: sync.keep.clone(),
             uci: own.parent().map(text).unwrap_or_default(),
             own: text(&own),

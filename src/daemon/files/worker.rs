@@ -188,7 +188,7 @@ impl Worker {
 
     /// Watches what there is to be watched after a look at the disk.
     fn watch(&mut self, now: Instant) {
-        let (dirs, is_unsteady) = self.store.to_watch();
+        let (dirs, is_unsteady) = self.store.take_watched();
         if is_unsteady {
             self.due = Some((now.after(QUIET), now.after(WAIT_MAX)));
         }
