@@ -8,16 +8,23 @@
 # shellcheck disable=SC2034  # read by the scripts that source this one
 ARCHES="x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4 mipsel_24kc mips_24kc riscv64"
 
+# Calls in tail position are jumps, division by zero is tested once (Rust does it
+# already), and instructions stay in the order of the source and addresses where
+# they are needed, which repeats itself more.
+LLVM_FLAGS_MIPS="-mips-tail-calls -mno-check-zero-division -pre-RA-sched=source -disable-machine-cse -regalloc=basic"
+
 # arch_lookup ARCH: sets
 #   ARCH     the name opkg knows (`opkg print-architecture`)
 #   TARGET   the Rust target
 #   CC_FLAGS what clang needs to compile C for it
 #   RUST_FLAG  what rustc needs besides, mostly nothing
+#   LLVM_FLAGS what makes its code smaller there, packed
 #   QEMU     the user-mode emulator that runs it, empty where none is needed
 #   MACHINE  `Class Data Machine` as in the ELF header
 arch_lookup() {
 	ARCH=$1
 	RUST_FLAG=
+	LLVM_FLAGS=
 	case $1 in
 	x86_64)
 		TARGET=x86_64-unknown-linux-musl
@@ -40,11 +47,13 @@ arch_lookup() {
 	mipsel_24kc | mipsel_74kc)
 		TARGET=mipsel-unknown-linux-musl
 		CC_FLAGS="--target=mipsel-linux-musl -march=mips32r2 -msoft-float"
+		LLVM_FLAGS=$LLVM_FLAGS_MIPS
 		QEMU=qemu-mipsel-static
 		MACHINE="ELF32 little MIPS" ;;
 	mips_24kc)
 		TARGET=mips-unknown-linux-musl
 		CC_FLAGS="--target=mips-linux-musl -march=mips32r2 -msoft-float"
+		LLVM_FLAGS=$LLVM_FLAGS_MIPS
 		QEMU=qemu-mips-static
 		MACHINE="ELF32 big MIPS" ;;
 	riscv64 | riscv64_riscv64 | riscv64_generic)

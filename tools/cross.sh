@@ -36,11 +36,7 @@ build() {
 	flag -Clink-arg=--icf=all
 	# Alike functions become neighbours: gzip looks back 32 KB only (4 % of it).
 	flag -Clink-arg=--bp-compression-sort=function
-	# At opt-level "z" LLVM still copies what has one caller into it, until a
-	# function is large and its frame too, and every access to that takes long
-	# offsets: a twelfth of the program (docs/DECISIONS.md has the numbers).
-	flag -Cllvm-args=--inline-threshold=0
-	flag -Cllvm-args=--inline-max-stacksize=64
+	instructions
 	# A panic is a trap, without words: their code is 7 % of the program. To hear
 	# them while a fault is looked for, set GWHA_PANIC=message.
 	if [ -n "${CARGO_UNSTABLE_BUILD_STD:-}" ] && [ "${GWHA_PANIC:-}" != message ]; then
@@ -53,6 +49,19 @@ build() {
 	strip_rest "$CARGO_TARGET_DIR/$TARGET/release/gwha" "$program.part"
 	mv "$program.part" "$program"
 	echo "$program"
+}
+
+# How LLVM is told to choose instructions; for what is tested too.
+instructions() {
+	# At opt-level "z" LLVM still copies what has one caller into it, until a
+	# function is large and its frame too, and every access to that takes long
+	# offsets: a twelfth of the program (docs/DECISIONS.md has the numbers).
+	flag -Cllvm-args=--inline-threshold=0
+	flag -Cllvm-args=--inline-max-stacksize=64
+	# What is cheap to compute again is not kept in a register over a loop.
+	flag -Cllvm-args=-disable-machine-licm
+	flag -Cllvm-args=-disable-lsr
+	[ -z "$LLVM_FLAGS" ] || flag "-Cllvm-args=$LLVM_FLAGS"
 }
 
 # What the linker's own stripping leaves although nothing loads it. On MIPS
@@ -68,6 +77,8 @@ strip_rest() {
 # run, with its message as nothing is captured. Tests that must panic are left
 # out, and those that measure time: an emulator says nothing about that.
 run_tests() {
+	instructions
+	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	cargo test --locked --lib -- -Z unstable-options --exclude-should-panic --nocapture \
 		--skip in_time_proportional "$@"
 }

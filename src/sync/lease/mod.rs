@@ -27,6 +27,7 @@
 //! No wall clock is compared between routers. On the wire a lease has seconds left; in a table it has an end on the
 //! clock of this boot; only [`file`] knows the wall clock, as an argument.
 
+mod blocks;
 pub mod feed;
 pub mod file;
 pub mod shadow;

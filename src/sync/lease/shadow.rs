@@ -12,16 +12,16 @@
 //! left on the other clock, the wall clock was stepped. Then the server has forgotten it, and the table has not.) And
 //! nobody releases most of a network's leases at once, or by making a new file: what is missing then is lost.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Client;
+use super::blocks::Blocks;
 use super::file::{self, Clock, Line, Row};
 
 /// What the file said when it was looked at last.
 #[derive(Debug, Default)]
 pub struct Shadow {
-    rows: BTreeMap<IpAddr, Seen>,
+    rows: Blocks<IpAddr, Seen>,
     /// Lines that are not leases.
     others: Vec<String>,
 }

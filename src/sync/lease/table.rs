@@ -1,13 +1,13 @@
 //! What this router knows of each address.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::engine::Instant;
 use crate::limits;
 use crate::sorted::Map;
 
+use super::blocks::Blocks;
 use super::{Client, Life, Node, Stamp};
 
 /// What was said of an address last.
@@ -57,9 +57,9 @@ pub struct Table {
     seq: u64,
     /// The highest term seen, and whose it is.
     top: (u32, Node),
-    entries: BTreeMap<IpAddr, Entry>,
+    entries: Blocks<IpAddr, Entry>,
     /// The same entries in the order in which each writer made them.
-    order: BTreeMap<(Node, u64), IpAddr>,
+    order: Blocks<(Node, u64), IpAddr>,
     have: Have,
     digest: u64,
 }
@@ -85,8 +85,8 @@ impl Table {
             own,
             seq: 0,
             top: (0, own),
-            entries: BTreeMap::new(),
-            order: BTreeMap::new(),
+            entries: Blocks::new(),
+            order: Blocks::new(),
             have: Have::default(),
             digest: 0,
         }
@@ -141,7 +141,7 @@ impl Table {
 
     /// How many leases run.
     pub fn count(&self, now: Instant) -> usize {
-        self.entries.values().filter(|entry| entry.client.is_some() && !entry.life.is_over(now)).count()
+        self.entries.iter().filter(|(_, entry)| entry.client.is_some() && !entry.life.is_over(now)).count()
     }
 
     /// This router's server has granted or renewed a lease.
@@ -212,26 +212,29 @@ impl Table {
         });
         // Of a writer without entries there is nothing that anybody could lack.
         let own = self.own;
-        let is_used = |node: Node| order.range((node, 0)..=(node, u64::MAX)).next().is_some();
+        let is_used = |node: Node| order.from(&(node, 0)).next().is_some_and(|((from, _), _)| *from == node);
         self.have.0.retain(|node, _| *node == own || is_used(*node));
     }
 
     /// The entries that somebody lacks who has this, each writer's in its order.
     pub fn lacking<'a>(&'a self, have: &'a Have) -> impl Iterator<Item = (IpAddr, &'a Entry)> {
-        let writer = |from: Node| self.order.range((from, 0)..).next().map(|((node, _), _)| *node);
+        let writer = |from: Node| self.order.from(&(from, 0)).next().map(|((node, _), _)| *node);
         let writers = core::iter::successors(writer(Node(0)), move |node| {
             node.0.checked_add(1).and_then(|next| writer(Node(next)))
         });
-        let after = move |node: Node| (node, have.of(node).saturating_add(1))..=(node, u64::MAX);
-        let addresses =
-            writers.flat_map(move |node| self.order.range(after(node)).map(|(_, address)| *address));
+        let addresses = writers.flat_map(move |node| self.written(node, have.of(node)));
         addresses.filter_map(|address| self.entries.get(&address).map(|entry| (address, entry)))
+    }
+
+    /// The addresses that a writer's changes after the given one are about.
+    fn written(&self, node: Node, after: u64) -> impl Iterator<Item = IpAddr> {
+        let from = self.order.from(&(node, after.saturating_add(1)));
+        from.take_while(move |((writer, _), _)| *writer == node).map(|(_, address)| *address)
     }
 
     /// How many of this router's changes come after the given one and still stand.
     pub fn own_since(&self, seq: u64) -> usize {
-        let after = (self.own, seq.saturating_add(1))..=(self.own, u64::MAX);
-        self.order.range(after).count()
+        self.written(self.own, seq).count()
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

@@ -221,7 +221,9 @@ fn join(one: &Table, other: &Table) -> Table {
 }
 
 fn same(one: &Table, other: &Table) -> bool {
-    one.entries == other.entries && one.digest == other.digest && one.order == other.order
+    one.entries.iter().eq(other.entries.iter())
+        && one.digest == other.digest
+        && one.order.iter().eq(other.order.iter())
 }
 
 proptest! {
