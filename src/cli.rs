@@ -59,7 +59,12 @@ impl Invocation {
             Command::Pair(request) => {
                 let is_system =
                     self.run_dir == Path::new(run_dir::DEFAULT) && self.config == Path::new(args::CONFIG);
-                let target = pair::Target { config: self.config, socket: place.socket, is_system };
+                let target = pair::Target {
+                    config: self.config,
+                    run_dir: self.run_dir,
+                    socket: place.socket,
+                    is_system,
+                };
                 pair::pair(&request, &target)
             }
             Command::Reload => ask::reload(&place),

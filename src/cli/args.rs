@@ -10,7 +10,7 @@ use crate::daemon::run_dir;
 use crate::syslog::Stderr;
 use crate::ubus::conn::SOCKETS;
 
-use super::pair::Request;
+use super::pair::{Request, Stage};
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -184,6 +184,8 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
             Arg::Long("vip") => raw.pair.vip = Some(vip(&parser.value()?.string()?)?),
             Arg::Long("minutes") => raw.pair.minutes = Some(parser.value()?.parse()?),
             Arg::Long("force") => raw.pair.force = true,
+            Arg::Long("background") => raw.pair.stage = Stage::Background,
+            Arg::Long("show") => raw.pair.stage = Stage::Earlier,
             Arg::Value(word) => raw.words.push(word.string()?),
             Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
         }

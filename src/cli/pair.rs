@@ -1,5 +1,7 @@
 //! `gwha pair`: on one router it shows a line, on the other one that line is typed.
 
+mod background;
+
 use core::time::Duration;
 use std::ffi::CString;
 use std::net::Ipv4Addr;
@@ -17,7 +19,7 @@ use crate::pair::guest::Guest;
 use crate::pair::host::Host;
 use crate::pair::listen::{Ending, Listener, WRONG_MAX};
 use crate::pair::{connect, vip};
-use crate::ubus::{Data, Table};
+use crate::ubus::{Data, Table, Value, json};
 
 use super::args::Scope;
 use super::exit_codes::{CRITICAL, DEGRADED};
@@ -38,6 +40,20 @@ pub struct Request {
     pub minutes: Option<u32>,
     /// `--force`
     pub force: bool,
+    /// `--background`, `--show`
+    pub stage: Stage,
+}
+
+/// Where the line is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// On the terminal.
+    #[default]
+    Terminal,
+    /// As JSON, once; the waiting goes on behind it.
+    Background,
+    /// As JSON, as it was shown by an earlier command.
+    Earlier,
 }
 
 /// Where the result is to be put to work.
@@ -45,7 +61,9 @@ pub struct Request {
 pub struct Target {
     /// The configuration file.
     pub config: PathBuf,
-    /// The daemon's control socket.
+    /// The daemon's run-time directory.
+    pub run_dir: PathBuf,
+    /// Its control socket.
     pub socket: Option<PathBuf>,
     /// Whether that is the system's own daemon, which procd starts.
     pub is_system: bool,
@@ -53,9 +71,10 @@ pub struct Target {
 
 /// Does it.
 pub fn pair(request: &Request, target: &Target) -> u8 {
-    let result = match &request.join {
-        Some((address, code)) => join(request, *address, code, target),
-        None => offer(request, target),
+    let result = match (&request.join, request.stage) {
+        (Some((address, code)), _) => join(request, *address, code, target),
+        (None, Stage::Earlier) => Ok(show(&target.run_dir)),
+        (None, Stage::Terminal | Stage::Background) => offer(request, target),
     };
     result.unwrap_or_else(|why| {
         complain(&why);
@@ -67,8 +86,20 @@ fn own(request: &Request) -> Own {
     if request.force { Own::GivenUp } else { Own::Kept }
 }
 
+fn show(run_dir: &Path) -> u8 {
+    let state = Value::Table(background::state(run_dir));
+    print(&format!("{}\n", json::to_string(&state, json::Layout::Pretty)))
+}
+
 /// Shows the line and waits.
 fn offer(request: &Request, target: &Target) -> Result<u8, String> {
+    let mut paper = match request.stage {
+        Stage::Terminal | Stage::Earlier => None,
+        Stage::Background => match background::take(&target.run_dir).map_err(|error| error.to_string())? {
+            None => return Ok(show(&target.run_dir)),
+            paper => paper,
+        },
+    };
     let wanted = match (&request.interface, request.listen) {
         (Some(name), _) => Where::Interface(name.clone()),
         (None, Some(address)) => Where::Address(address),
@@ -82,7 +113,17 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
     let patience = Duration::from_secs(u64::from(minutes).saturating_mul(60));
     let mut listener = Listener::open(&place, code, patience)
         .map_err(|error| format!("can't wait at {address}: {error} (does another `gwha pair` wait?)"))?;
-    print(&format!("gwha pair {address} {code}\n"));
+    let line = format!("gwha pair {address} {code}");
+    match &mut paper {
+        Some(paper) => {
+            paper.begin(&line, listener.until()).map_err(|error| error.to_string())?;
+            show(&target.run_dir);
+            paper.detach().map_err(|error| error.to_string())?;
+        }
+        None => {
+            print(&(line + "\n"));
+        }
+    }
     let vip = vip::choose(&place, request.vip);
     let mut text =
         format!("Type this line on the other router, within {minutes} minutes. Ctrl-C ends the waiting.\n");

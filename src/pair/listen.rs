@@ -83,6 +83,11 @@ impl Listener {
         Ok(Listener { socket, own, code, until, calls: Vec::new(), wrong: 0 })
     }
 
+    /// How long the code is good.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+
     /// Waits for the guest. What happens meanwhile is told. After [`Ending::Half`] it can be called again.
     ///
     /// # Errors
