@@ -26,3 +26,4 @@ mod selftest;
 mod setups;
 mod support;
 mod ubus;
+mod wire;
