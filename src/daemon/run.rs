@@ -168,7 +168,7 @@ impl Daemon {
         let socket = run_dir::control_socket(&options.run_dir);
         let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
-        let duties = Duties::new(started, &mut poller).map_err(kernel("epoll"))?;
+        let duties = Duties::new(&run_dir, started, &mut poller).map_err(kernel("epoll"))?;
         let idle = Arc::new(Config::idle());
         let mut daemon = Daemon {
             started,
@@ -204,7 +204,6 @@ impl Daemon {
             chores: Chores::new(),
             run_dir,
         };
-        daemon.duties.resume(daemon_was_master(&boot));
         daemon.first_config(&boot, started);
         Ok(daemon)
     }
@@ -327,12 +326,6 @@ impl Daemon {
     pub(super) fn happened(&self, limit: usize, now: Instant) -> Vec<Happening> {
         self.history.last(limit, now)
     }
-}
-
-/// The groups that served in an earlier life.
-fn daemon_was_master(boot: &Boot) -> Vec<String> {
-    let served = boot.groups.iter().filter(|group| group.last_advert.is_some());
-    served.map(|group| group.group.clone()).collect()
 }
 
 /// What an earlier life has left.

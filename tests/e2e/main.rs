@@ -28,3 +28,4 @@ mod selftest;
 mod setups;
 mod support;
 mod ubus;
+mod wire;
