@@ -5,11 +5,9 @@
 //! of the keys, as everything that decides must not depend on chance.
 
 use core::borrow::Borrow;
-use core::fmt;
-use core::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
+use crate::ubus::decode::Source;
+use crate::ubus::{Decode, Encode, Error, Place};
 
 /// Values by their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,34 +164,20 @@ impl<K, V> IntoIterator for Map<K, V> {
     }
 }
 
-impl<K: Serialize, V: Serialize> Serialize for Map<K, V> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
+impl<V: Encode> Encode for Map<String, V> {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
+        place.table(&mut self.iter().map(|(key, value)| (key.as_str(), value as &dyn Encode)))
     }
 }
 
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Deserialize<'de> for Map<K, V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Map<K, V>, D::Error> {
-        deserializer.deserialize_map(Entries(PhantomData))
-    }
-}
-
-/// Reads entries one by one.
-struct Entries<K, V>(PhantomData<(K, V)>);
-
-impl<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>> Visitor<'de> for Entries<K, V> {
-    type Value = Map<K, V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Map<K, V>, A::Error> {
-        let mut map = Map::new();
-        while let Some((key, value)) = access.next_entry()? {
-            map.insert(key, value);
+impl<V: Decode + Default> Decode for Map<String, V> {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        self.clear();
+        for member in source.table()? {
+            let (key, value) = member?;
+            self.get_or_default(key.into_owned()).decode(value)?;
         }
-        Ok(map)
+        Ok(())
     }
 }
 
@@ -295,6 +279,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ubus::Data;
+    use crate::ubus::json::Layout;
 
     proptest! {
         #[test]
@@ -335,9 +321,9 @@ mod tests {
     fn map_travels_as_a_table() {
         let map: Map<String, u32> = [("b".into(), 2), ("a".into(), 1)].into_iter().collect();
 
-        let text = serde_json::to_string(&map).unwrap();
+        let data = Data::encode(&map).unwrap();
 
-        assert_eq!(text, r#"{"a":1,"b":2}"#);
-        assert_eq!(serde_json::from_str::<Map<String, u32>>(&text).unwrap(), map);
+        assert_eq!(data.to_json(Layout::Compact).unwrap(), r#"{"a":1,"b":2}"#);
+        assert_eq!(data.decode(), Ok(map));
     }
 }

@@ -7,14 +7,13 @@ mod answers;
 
 pub use answers::{Checked, Happening, History, Lease, LeaseList, Outcome};
 
+use crate::record::record;
 use crate::sorted::Map;
-
-use serde::{Deserialize, Serialize};
-
-use crate::record::decode;
+use crate::ubus::decode::Source;
+use crate::ubus::{Decode, Encode, Error, Place};
 
 /// The whole state.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Status {
     /// Of the program.
     pub version: String,
@@ -27,13 +26,10 @@ pub struct Status {
     /// Whether the node serves only if nobody else does.
     pub maintenance: bool,
     /// Age of the youngest role change.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<f64>,
     /// Why that happened, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// Why, as a stable word.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause_code: Option<String>,
     /// Summary.
     pub health: Health,
@@ -52,7 +48,6 @@ pub struct Status {
     /// The other node, as the peer channel knows it; with several, the first of them.
     pub peer: Peer,
     /// All other nodes, if there are several.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<Peer>,
     /// DHCP leases shared with the peer.
     pub leases: Leases,
@@ -61,8 +56,7 @@ pub struct Status {
 }
 
 /// Summary of a node's state, for lights and exit codes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
     /// Nothing to see.
     Healthy,
@@ -84,8 +78,24 @@ impl Health {
     }
 }
 
+impl Encode for Health {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
+        place.text(self.name())
+    }
+}
+
+impl Decode for Health {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        let word = source.text()?;
+        let found =
+            [Health::Healthy, Health::Degraded, Health::Critical].into_iter().find(|it| it.name() == word);
+        *self = found.ok_or(Error::Mismatch("a word for health"))?;
+        Ok(())
+    }
+}
+
 /// Something that is not as it should be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Warning {
     /// A stable word.
     pub code: String,
@@ -94,7 +104,7 @@ pub struct Warning {
 }
 
 /// The configuration file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigState {
     /// `applied`: what the file said when it was read last is in force; `rejected`: what was in force before still is.
     pub state: String,
@@ -107,7 +117,7 @@ pub struct ConfigState {
 }
 
 /// A sync group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Group {
     /// Section name.
     pub name: String,
@@ -124,7 +134,6 @@ pub struct Group {
     /// What the node says, or would say as master.
     pub priority: u8,
     /// What it would say if nothing were wrong; absent until it knows its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub base_priority: Option<u8>,
     /// Whether a preferred router takes back.
     pub preempt: bool,
@@ -135,12 +144,11 @@ pub struct Group {
     /// Why this node is not master, or not fully healthy.
     pub blocked_by: Vec<String>,
     /// The master that this node follows.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<Master>,
 }
 
 /// The master that a standby follows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Master {
     /// Where it was heard last.
     pub address: String,
@@ -151,7 +159,7 @@ pub struct Master {
 }
 
 /// A virtual router.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Instance {
     /// Section name.
     pub name: String,
@@ -160,7 +168,6 @@ pub struct Instance {
     /// As the user named it.
     pub interface: String,
     /// The kernel device; absent while there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// `ipv4` or `ipv6`.
     pub family: String,
@@ -173,12 +180,10 @@ pub struct Instance {
     /// The group's role, or `fault` while this instance itself can't be used.
     pub state: String,
     /// What is wrong with its link.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// Virtual addresses.
     pub vips: Vec<String>,
     /// Own address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The other routers.
     pub peers: Vec<PeerRouter>,
@@ -191,25 +196,22 @@ pub struct Instance {
 }
 
 /// Another router, as heard on an instance.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PeerRouter {
     /// Its address.
     pub address: String,
     /// Age of its last accepted advert. Standbys are silent by design.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_heard: Option<f64>,
     /// What that said.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
     /// `alive`, `silent` or `misconfigured`.
     pub state: String,
     /// What contradicts this node's configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<String>,
 }
 
 /// Packets of an instance.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Adverts sent.
     pub sent: u32,
@@ -220,12 +222,11 @@ pub struct Counters {
 }
 
 /// A check.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Track {
     /// Section name.
     pub name: String,
     /// `ping`, `arp`, `tcp`, `link` or `script`.
-    #[serde(rename = "type")]
     pub kind: String,
     /// `up`, `down` or `unknown`.
     pub state: String,
@@ -242,19 +243,18 @@ pub struct Track {
 }
 
 /// A target of a check.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Target {
     /// Its address, or what is run.
     pub target: String,
     /// `up`, `down` or `unknown`.
     pub state: String,
     /// Time of the last answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
 }
 
 /// Something that the role asks of the system.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Action {
     /// `address`, and later `interface`, `service`, ...
     pub kind: String,
@@ -265,84 +265,63 @@ pub struct Action {
     /// How it is.
     pub observed: String,
     /// Why it is not as it should be.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// When it is tried again, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_in: Option<f64>,
 }
 
 /// The other node, as the peer channel knows it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Peer {
     /// Host name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Address of the channel's other end.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Whether the channel stands.
     pub connected: bool,
     /// `connected`, `connecting`, `process_dead`, `host_dead`, `wrong_key`, `failed`; `off` without a key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Why it is not connected, in words.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The segment that the channel runs on.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
     /// As in its own status.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<String>,
     /// As in its own status.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<bool>,
     /// Of its daemon, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub uptime: Option<f64>,
     /// Age of that.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<f64>,
     /// Its role.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// Of its program.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Whether both have the same configuration.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub config_equal: Option<bool>,
     /// Its wall clock minus ours in seconds; nothing depends on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_offset: Option<f64>,
 }
 
 /// DHCP leases shared with the peer. All absent while sync is not set up.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Leases {
     /// Leases here.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
     /// Leases there.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_count: Option<u32>,
     /// Changes on their way.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<u32>,
     /// Age of the oldest of these.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lag_ms: Option<f64>,
     /// Age of the last success.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<f64>,
     /// Why the last attempt failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
 
 /// A file shared with the peer.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SharedFile {
     /// Its path.
     pub path: String,
@@ -352,20 +331,18 @@ pub struct SharedFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<String>,
     /// Age of the last success.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success: Option<f64>,
     /// Why the last attempt failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
     /// Where edits made here are kept that the master's version has replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asides: Vec<String>,
 }
 
-decode! {
+record! {
     Status:
         version, node, uptime, role, maintenance, since, cause, cause_code, health, warnings, config, groups,
-        instances, tracks, actions, peer, peers, leases, files;
+        instances, tracks, actions, peer, peers unless empty, leases, files;
     Warning: code, message;
     ConfigState: state, file, errors, warnings;
     Group:

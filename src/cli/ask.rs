@@ -3,12 +3,9 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::control::client::{self, Error};
 use crate::status::{Checked, History, LeaseList, Outcome, Status};
-use crate::ubus::{Data, Table, json};
+use crate::ubus::{Data, Decode, Encode, Table, json};
 
 use super::args::Form;
 use super::exit_codes::{self, CRITICAL, DEGRADED, HEALTHY};
@@ -81,7 +78,7 @@ pub fn sync(place: &Place) -> u8 {
 
 /// `gwha reload`
 pub fn reload(place: &Place) -> u8 {
-    match ask::<_, Checked>(place, "reload", &Table::default(), PATIENCE) {
+    match ask::<Checked>(place, "reload", &Table::default(), PATIENCE) {
         Ok((_, checked)) => {
             print(&show::checked(&checked));
             exit_codes::of_check(&checked)
@@ -91,7 +88,7 @@ pub fn reload(place: &Place) -> u8 {
 }
 
 fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
-    match ask::<_, Outcome>(place, method, arguments, patience) {
+    match ask::<Outcome>(place, method, arguments, patience) {
         Ok((_, Outcome { done: true, took_ms, .. })) => {
             let took = took_ms.map(|took| format!(" in {took:.0} ms")).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
@@ -105,7 +102,7 @@ fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -
 }
 
 /// Asks, shows the answer in the form that is wanted, and has an exit code made of it.
-fn show_answer<T: DeserializeOwned>(
+fn show_answer<T: Decode + Default>(
     place: &Place,
     (method, arguments): (&str, &Table),
     form: Form,
@@ -132,10 +129,10 @@ fn show_answer<T: DeserializeOwned>(
     }
 }
 
-fn ask<A: Serialize, T: DeserializeOwned>(
+fn ask<T: Decode + Default>(
     place: &Place,
     method: &str,
-    arguments: &A,
+    arguments: &dyn Encode,
     patience: Duration,
 ) -> Result<(Data, T), Error> {
     let arguments = Data::encode(arguments).map_err(|error| Error::Failed(error.to_string()))?;

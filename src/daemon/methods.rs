@@ -3,18 +3,16 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::model::{Config, InstanceId};
 use crate::control::server::ClientId;
 use crate::control::{Answer, Failure};
 use crate::engine::{Command, CommandId, Done, Event, Instant, Maintenance, Refusal, SwitchTo};
 use crate::limits;
 use crate::peer::PeerId;
-use crate::record::decode;
+use crate::record::record;
 use crate::status::{self, Outcome};
 use crate::ubus::blobmsg::Type;
-use crate::ubus::{Argument, Data, Method, Need, Object, session};
+use crate::ubus::{Argument, Data, Decode, Encode, Method, Need, Object, session};
 
 use super::config_file;
 use super::leases::After;
@@ -95,9 +93,9 @@ struct SwitchArguments {
     to: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct MaintenanceArguments {
-    on: bool,
+    on: Option<bool>,
 }
 
 #[derive(Default)]
@@ -105,8 +103,9 @@ struct HistoryArguments {
     limit: Option<u32>,
 }
 
-decode! {
+record! {
     SwitchArguments: to;
+    MaintenanceArguments: on;
     HistoryArguments: limit;
 }
 
@@ -177,6 +176,7 @@ impl Daemon {
 
     fn maintain(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Failure> {
         let MaintenanceArguments { on } = decode(arguments)?;
+        let on = on.ok_or_else(|| Failure::InvalidArgument("`on` is missing".into()))?;
         let wanted = if on { Maintenance::On } else { Maintenance::Off };
         self.command(caller, Command::Maintenance(wanted), now)
     }
@@ -239,11 +239,11 @@ fn refused(why: &str) -> Outcome {
 }
 
 /// A value as an answer.
-pub fn encode<T: Serialize>(value: &T) -> Answer {
+pub fn encode(value: &dyn Encode) -> Answer {
     Data::encode(value).map_err(|_| Failure::TooLong)
 }
 
-fn decode<T: serde::de::DeserializeOwned>(arguments: &Data) -> Result<T, Failure> {
+fn decode<T: Decode + Default>(arguments: &Data) -> Result<T, Failure> {
     arguments.decode().map_err(|error| Failure::InvalidArgument(error.to_string()))
 }
 

@@ -5,10 +5,8 @@
 //! a type or a field keeps its meaning for ever; a new field has a default that means "an older version"; a new type is
 //! optional unless the two would misunderstand each other without it.
 
-use serde::Serialize;
-
-use crate::record::decode;
-use crate::ubus::Data;
+use crate::record::record;
+use crate::ubus::{Data, Decode, Encode};
 
 use super::frame::{self, Frame, Need};
 
@@ -55,7 +53,7 @@ pub enum Message {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hello {
     /// The newest version of the messages that it speaks.
     pub protocol: u32,
@@ -70,14 +68,14 @@ pub struct Hello {
 }
 
 /// The sender ends the connection.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bye {
     /// `duplicate`, `stopping`, `version`, `reload` or a later version's word.
     pub why: String,
 }
 
 /// How a router is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     /// As in its status.
     pub role: String,
@@ -94,7 +92,7 @@ pub struct State {
 }
 
 /// How a router's group is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupState {
     /// Section name.
     pub name: String,
@@ -111,7 +109,7 @@ pub struct GroupState {
 }
 
 /// What a router's configuration says, as far as both must say the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Setup {
     /// Of everything that both routers must have in common.
     pub digest: String,
@@ -122,7 +120,7 @@ pub struct Setup {
 }
 
 /// What a router's instance is like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceSetup {
     /// Section name.
     pub name: String,
@@ -137,7 +135,7 @@ pub struct InstanceSetup {
 }
 
 /// What a router's group is like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GroupSetup {
     /// Section name.
     pub name: String,
@@ -146,7 +144,7 @@ pub struct GroupSetup {
 }
 
 /// Something asked of the other router.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Request {
     /// Chosen by the sender; comes back in the reply.
     pub id: u32,
@@ -155,12 +153,11 @@ pub struct Request {
 }
 
 /// The answer to a [`Request`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The request's.
     pub id: u32,
     /// Why not; absent if it is done.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -254,7 +251,7 @@ impl Message {
     }
 }
 
-decode! {
+record! {
     Hello: protocol, oldest, life, node, version;
     Bye: why;
     State: role, health, maintenance, uptime, clock, groups;
@@ -270,11 +267,11 @@ const fn is_bulk(kind: u8) -> bool {
     BULK_LEASES <= kind && kind < BULK_END
 }
 
-fn put<T: Serialize>(kind: u8, need: Need, body: &T, out: &mut Vec<u8>) -> bool {
+fn put(kind: u8, need: Need, body: &dyn Encode, out: &mut Vec<u8>) -> bool {
     Data::encode(body).is_ok_and(|data| Frame { kind, need, body: data.as_bytes() }.put(out))
 }
 
-fn body<T: serde::de::DeserializeOwned>(frame: &Frame<'_>) -> Result<T, Misunderstood> {
+fn body<T: Decode + Default>(frame: &Frame<'_>) -> Result<T, Misunderstood> {
     Data::from_bytes(frame.body.to_vec()).decode().map_err(|_| Misunderstood::Body(frame.kind))
 }
 

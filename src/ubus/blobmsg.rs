@@ -6,10 +6,8 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-
 use super::blob::{self, Attr, Attrs, Form, Mark, Writer};
-use super::{Error, Value, de, json, ser};
+use super::{Decode, Encode, Error, Value, decode, encode, json};
 
 /// How deep tables and arrays may be nested; the JSON parser behind the `ubus` command has the same limit.
 pub const MAX_DEPTH: u8 = 32;
@@ -266,25 +264,26 @@ impl Data {
     /// Encodes a struct, a map or a [`Table`](super::Table).
     ///
     /// Whole numbers become int32 if they fit, else int64; `bool` becomes int8. `None` is left out of
-    /// tables, and null in arrays. Unit variants are strings; other variants are a table with the
-    /// variant's name as its only member. Text is cut at its first NUL, where every reader in C stops.
+    /// tables, and null in arrays. Text is cut at its first NUL, where every reader in C stops.
     ///
     /// # Errors
     /// [`Error::TooLong`] or [`Error::TooDeep`] at the limits, [`Error::NumberTooLarge`] for a `u64`
-    /// above `i64::MAX`, [`Error::NotATable`] if `value` is no struct or map, [`Error::KeyNotText`].
-    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Data, Error> {
-        ser::to_members(value).map(Data)
+    /// above `i64::MAX`, [`Error::NotATable`] if `value` is no struct or map.
+    pub fn encode(value: &dyn Encode) -> Result<Data, Error> {
+        encode::to_members(value).map(Data)
     }
 
-    /// Decodes into any serde type; strings may be borrowed.
+    /// Decodes into a value that has its default before.
     ///
     /// Unknown members are skipped. Numbers of any size are taken if their value fits; a negative one
     /// never becomes an unsigned one. Bytes that are not UTF-8 are replaced by U+FFFD.
     ///
     /// # Errors
     /// [`Error::Malformed`], [`Error::TooDeep`], or [`Error::Mismatch`] with what was expected.
-    pub fn decode<'de, T: Deserialize<'de>>(&'de self) -> Result<T, Error> {
-        de::from_members(&self.0)
+    pub fn decode<T: Decode + Default>(&self) -> Result<T, Error> {
+        let mut value = T::default();
+        decode::from_members(&self.0, &mut value)?;
+        Ok(value)
     }
 
     /// The members, for a look without decoding.

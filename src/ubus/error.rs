@@ -14,12 +14,10 @@ pub enum Error {
     Malformed,
     /// An unsigned number above `i64::MAX`: blobmsg has signed numbers of 64 bits at most.
     NumberTooLarge,
-    /// A message body must be a table: a struct or a map.
+    /// A message body must be a table: a struct, a map or a [`Table`](super::Table).
     NotATable,
-    /// A map key that is no string, character or unit variant.
-    KeyNotText,
     /// The bytes are sound, but not what the Rust type asks for. Says what was expected.
-    Mismatch(String),
+    Mismatch(&'static str),
 }
 
 impl fmt::Display for Error {
@@ -30,22 +28,9 @@ impl fmt::Display for Error {
             Error::Malformed => "malformed blobmsg data",
             Error::NumberTooLarge => "number above 9223372036854775807",
             Error::NotATable => "not a table",
-            Error::KeyNotText => "map key is not text",
-            Error::Mismatch(what) => what,
+            Error::Mismatch(what) => return write!(f, "{what} expected"),
         })
     }
 }
 
 impl std::error::Error for Error {}
-
-impl serde::ser::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Error {
-        Error::Mismatch(message.to_string())
-    }
-}
-
-impl serde::de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Error {
-        Error::Mismatch(message.to_string())
-    }
-}

@@ -5,7 +5,7 @@
 //!
 //! * [`blob`]: tagged, padded attributes, what every ubus message is made of.
 //! * [`blobmsg`]: named and typed values on top of blob: the tables that methods take and return.
-//!   [`Data`] is one such table; [`Data::encode`] and [`Data::decode`] go from and to any serde type.
+//!   [`Data`] is one such table; [`encode`] and [`decode`] go from and to Rust types.
 //! * [`value`]: [`Value`], for tables whose shape is only known at run time. [`json`]: its text form.
 //! * [`message`] and [`inbox`]: the messages of the protocol, one by one and in a stream of bytes.
 //! * [`object`]: what a program offers: methods with typed arguments.
@@ -21,7 +21,8 @@
 pub mod blob;
 pub mod blobmsg;
 pub mod conn;
-mod de;
+pub mod decode;
+pub mod encode;
 mod error;
 pub mod inbox;
 pub mod json;
@@ -29,12 +30,13 @@ mod kind;
 pub mod message;
 pub mod object;
 mod queue;
-mod ser;
 pub mod session;
 pub mod value;
 
 pub use blobmsg::Data;
 pub use conn::Connection;
+pub use decode::Decode;
+pub use encode::{Encode, Place};
 pub use error::Error;
 pub use kind::{Kind, Status};
 pub use object::{Argument, Method, Need, Object};

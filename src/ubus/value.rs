@@ -1,9 +1,8 @@
 //! Values whose shape is only known at run time.
 
-use core::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use super::blobmsg::Content;
+use super::decode::Source;
+use super::{Decode, Encode, Error, Place};
 
 /// A blobmsg value; all of JSON, and no more.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -118,106 +117,58 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Encode for Value {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
         match self {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Int(value) => serializer.serialize_i64(*value),
-            Value::Double(value) => serializer.serialize_f64(*value),
-            Value::String(value) => serializer.serialize_str(value),
-            Value::Array(value) => value.serialize(serializer),
-            Value::Table(value) => value.serialize(serializer),
+            Value::Null => place.null(),
+            Value::Bool(value) => place.flag(*value),
+            Value::Int(value) => place.int(*value),
+            Value::Double(value) => place.double(*value),
+            Value::String(value) => place.text(value),
+            Value::Array(value) => value.encode(place),
+            Value::Table(value) => value.encode(place),
         }
     }
 }
 
-impl Serialize for Table {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut members = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            members.serialize_entry(name, value)?;
+impl Encode for Table {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
+        place.table(&mut self.0.iter().map(|(name, value)| (name.as_str(), value as &dyn Encode)))
+    }
+}
+
+impl Decode for Value {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        *self = match source.content() {
+            Content::Null => Value::Null,
+            Content::Bool(value) => Value::Bool(value),
+            Content::Int16(_) | Content::Int32(_) | Content::Int64(_) => Value::Int(source.int()?),
+            Content::Double(value) => Value::Double(value),
+            Content::String(_) => Value::String(source.text()?.into_owned()),
+            Content::Array(_) => {
+                let mut elements = Vec::new();
+                elements.decode(source)?;
+                Value::Array(elements)
+            }
+            Content::Table(_) => {
+                let mut table = Table::default();
+                table.decode(source)?;
+                Value::Table(table)
+            }
+        };
+        Ok(())
+    }
+}
+
+impl Decode for Table {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        self.0.clear();
+        for member in source.table()? {
+            let (name, from) = member?;
+            let mut value = Value::Null;
+            value.decode(from)?;
+            self.0.push((name.into_owned(), value));
         }
-        members.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        i64::try_from(value).map(Value::Int).map_err(E::custom)
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Double(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
-        while let Some(element) = elements.next_element()? {
-            array.push(element);
-        }
-        Ok(Value::Array(array))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Value, A::Error> {
-        TableVisitor.visit_map(members).map(Value::Table)
-    }
-}
-
-impl<'de> Deserialize<'de> for Table {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Table, D::Error> {
-        deserializer.deserialize_map(TableVisitor)
-    }
-}
-
-struct TableVisitor;
-
-impl<'de> Visitor<'de> for TableVisitor {
-    type Value = Table;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Table, A::Error> {
-        let mut table = Table::default();
-        while let Some(member) = members.next_entry()? {
-            table.0.push(member);
-        }
-        Ok(table)
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::frame::Frames;
 use super::*;
+use crate::ubus::Table;
 
 fn samples() -> Vec<Message> {
     let group = GroupState {
@@ -65,21 +66,12 @@ fn every_message_comes_back_as_it_was_put() {
 
 #[test]
 fn fields_and_types_of_later_versions_are_skipped() {
-    #[derive(Serialize)]
-    struct LaterHello {
-        protocol: u32,
-        oldest: u32,
-        life: String,
-        colours: Vec<String>,
-        taste: Option<u32>,
-    }
-    let later = LaterHello {
-        protocol: PROTOCOL + 2,
-        oldest: PROTOCOL,
-        life: "cd".into(),
-        colours: vec!["red".into()],
-        taste: Some(1),
-    };
+    let later = Table::default()
+        .with("protocol", PROTOCOL + 2)
+        .with("oldest", PROTOCOL)
+        .with("life", "cd")
+        .with("colours", vec!["red"])
+        .with("taste", 1);
     let mut bytes = Vec::new();
     assert!(put(HELLO, Need::Required, &later, &mut bytes));
     assert!(Frame { kind: 17, need: Need::Optional, body: b"who knows" }.put(&mut bytes));
@@ -90,12 +82,9 @@ fn fields_and_types_of_later_versions_are_skipped() {
 
 #[test]
 fn field_that_an_older_version_does_not_send_has_its_default() {
-    #[derive(Serialize)]
-    struct EarlierState {
-        role: &'static str,
-    }
+    let earlier = Table::default().with("role", "backup");
     let mut bytes = Vec::new();
-    assert!(put(STATE, Need::Optional, &EarlierState { role: "backup" }, &mut bytes));
+    assert!(put(STATE, Need::Optional, &earlier, &mut bytes));
 
     let state = State { role: "backup".into(), ..State::default() };
     assert_eq!(read(&bytes), [Ok(Some(Message::State(state)))]);

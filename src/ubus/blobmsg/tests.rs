@@ -1,17 +1,15 @@
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::super::Table;
 use super::super::blob::MAX_MESSAGE;
+use super::super::decode::{Record, Source};
+use super::super::{Place, Table};
 use super::*;
 
-fn bytes<T: Serialize>(value: T) -> Vec<u8> {
-    Data::encode(&value).unwrap().as_bytes().to_vec()
+fn bytes(value: &dyn Encode) -> Vec<u8> {
+    Data::encode(value).unwrap().as_bytes().to_vec()
 }
 
-fn round_trip<T: Serialize + for<'de> Deserialize<'de> + PartialEq + fmt::Debug>(value: T) {
+fn round_trip<T: Encode + Decode + Default + PartialEq + fmt::Debug>(value: T) {
     let data = Data::encode(&value).unwrap();
     assert_eq!(data.decode::<T>().unwrap(), value, "{data:?}");
 }
@@ -20,31 +18,45 @@ fn table(json: &str) -> Table {
     json::parse(json).unwrap().as_table().unwrap().clone()
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Default)]
 struct One<T> {
     v: T,
 }
 
-fn one<T: Serialize>(v: T) -> Vec<u8> {
-    bytes(One { v })
+impl<T: Encode> Encode for One<T> {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
+        place.table(&mut [("v", &self.v as &dyn Encode)].into_iter())
+    }
+}
+
+impl<T: Decode> Record for One<T> {
+    fn member(&mut self, name: &str) -> Option<&mut dyn Decode> {
+        (name == "v").then_some(&mut self.v)
+    }
+}
+
+impl<T: Decode> Decode for One<T> {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        source.record(self)
+    }
+}
+
+fn one<T: Encode>(v: T) -> Vec<u8> {
+    bytes(&One { v })
 }
 
 /// The example of the protocol's description, and one value of each type, by hand.
 #[test]
 fn wire_form_of_each_type() {
-    #[derive(Serialize)]
-    struct Vrid {
-        vrid: u8,
-    }
-    assert_eq!(bytes(Vrid { vrid: 51 }), b"\x85\x00\x00\x10\x00\x04vrid\0\0\x00\x00\x00\x33");
+    assert_eq!(bytes(&table(r#"{"vrid":51}"#)), b"\x85\x00\x00\x10\x00\x04vrid\0\0\x00\x00\x00\x33");
 
     assert_eq!(one(true), b"\x87\x00\x00\x09\x00\x01v\0\x01\0\0\0");
-    assert_eq!(one(-2i8), b"\x85\x00\x00\x0c\x00\x01v\0\xff\xff\xff\xfe");
+    assert_eq!(one(-2), b"\x85\x00\x00\x0c\x00\x01v\0\xff\xff\xff\xfe");
     assert_eq!(one(1i64 << 31), b"\x84\x00\x00\x10\x00\x01v\0\0\0\0\0\x80\0\0\0");
     assert_eq!(one(1.5), b"\x88\x00\x00\x10\x00\x01v\0\x3f\xf8\0\0\0\0\0\0");
     assert_eq!(one("on"), b"\x83\x00\x00\x0b\x00\x01v\0on\0\0");
-    assert_eq!(one(()), b"\x80\x00\x00\x08\x00\x01v\0");
-    assert_eq!(one([7]), b"\x81\x00\x00\x14\x00\x01v\0\x85\x00\x00\x0c\0\0\0\0\0\0\0\x07");
+    assert_eq!(one(Value::Null), b"\x80\x00\x00\x08\x00\x01v\0");
+    assert_eq!(one(vec![7]), b"\x81\x00\x00\x14\x00\x01v\0\x85\x00\x00\x0c\0\0\0\0\0\0\0\x07");
     assert_eq!(one(One { v: 7 }), b"\x82\x00\x00\x14\x00\x01v\0\x85\x00\x00\x0c\x00\x01v\0\0\0\0\x07");
     assert_eq!(one(Option::<u8>::None), b"");
 }
@@ -53,10 +65,11 @@ fn wire_form_of_each_type() {
 fn names_of_every_length_are_padded() {
     for length in 0..9 {
         let name = "n".repeat(length);
-        let data = Data::encode(&BTreeMap::from([(&name, 5)])).unwrap();
+        let members = Table::default().with(name, 5);
+        let data = Data::encode(&members).unwrap();
 
         assert_eq!(data.as_bytes().len(), 4 + (length + 3).div_ceil(4) * 4 + 4);
-        assert_eq!(data.decode::<BTreeMap<String, u8>>().unwrap(), BTreeMap::from([(name, 5)]));
+        assert_eq!(data.decode(), Ok(members));
     }
 }
 
@@ -82,7 +95,7 @@ fn numbers_of_any_size_on_the_wire_decode_if_their_value_fits() {
     writer.put_field("v", Type::Int64, &300u64.to_be_bytes()).unwrap();
     let long = Data::from_bytes(writer.into_bytes());
 
-    assert_eq!(short.decode::<One<i8>>().unwrap().v, -2);
+    assert_eq!(short.decode::<One<i32>>().unwrap().v, -2);
     assert_eq!(short.decode::<One<f64>>().unwrap().v, -2.0);
     assert!(short.decode::<One<u64>>().is_err());
     assert_eq!(long.decode::<One<u16>>().unwrap().v, 300);
@@ -90,98 +103,41 @@ fn numbers_of_any_size_on_the_wire_decode_if_their_value_fits() {
     assert!(long.decode::<One<bool>>().is_err());
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Status {
-    name: String,
-    role: Role,
-    since: f64,
-    peers: Vec<Peer>,
-    counters: BTreeMap<String, u64>,
-    pair: (i32, String),
-    mark: Marker,
-    id: Id,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cause: Option<String>,
-    extra: Value,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Peer {
-    address: String,
-    heard: Option<f64>,
-}
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Marker;
-
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Id(u32);
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Role {
-    Master,
-    Since(u32),
-    Nothing(Option<u8>),
-    Range(u8, u8),
-    Peer { address: String, port: Option<u16> },
-}
-
-fn status() -> Status {
-    Status {
-        name: "wän".into(),
-        role: Role::Master,
-        since: 12.25,
-        peers: vec![
-            Peer { address: "10.0.0.2".into(), heard: Some(0.5) },
-            Peer { address: "fe80::1".into(), heard: None },
-        ],
-        counters: BTreeMap::from([("sent".into(), 5_000_000_000), ("received".into(), 0)]),
-        pair: (-1, "x".into()),
-        mark: Marker,
-        id: Id(7),
-        cause: None,
-        extra: Value::Table(table(r#"{"a":[1,null,{"b":true}],"c":-0.5}"#)),
-    }
+fn status() -> Table {
+    table(
+        r#"{"name":"wän","role":"master","since":12.25,"peers":[{"address":"10.0.0.2","heard":0.5},{"address":"fe80::1"}],
+        "counters":{"sent":5000000000,"received":0},"extra":{"a":[1,null,{"b":true}],"c":-0.5}}"#,
+    )
 }
 
 #[test]
-fn structs_maps_sequences_and_enums_round_trip() {
+fn values_of_every_shape_round_trip() {
     round_trip(status());
-    for role in [
-        Role::Master,
-        Role::Since(9),
-        Role::Nothing(None),
-        Role::Nothing(Some(1)),
-        Role::Range(3, 4),
-        Role::Peer { address: "a".into(), port: None },
-        Role::Peer { address: "a".into(), port: Some(80) },
-    ] {
-        round_trip(One { v: role });
-    }
-    round_trip(Role::Peer { address: "top".into(), port: Some(1) });
-    round_trip(One { v: 'ß' });
+    round_trip(One { v: status() });
+    round_trip(One { v: One { v: 9_u16 } });
+    round_trip(One { v: String::from("ß") });
     round_trip(One { v: vec![Some(1), None, Some(3)] });
-    round_trip(BTreeMap::from([('a', Id(1)), ('b', Id(2))]));
+    round_trip(One { v: Some(vec![One { v: true }, One { v: false }]) });
+    round_trip(One { v: Option::<f64>::None });
 }
 
 #[test]
 fn json_text_is_that_of_the_serde_json_crate() {
     let ours = Data::encode(&status()).unwrap().to_json(json::Layout::Compact).unwrap();
 
-    let theirs = serde_json::to_string(&status()).unwrap();
-    // The one difference: an absent value is left out of a table.
-    assert_eq!(ours, theirs.replace(r#","heard":null"#, ""));
+    let theirs: serde_json::Value = serde_json::from_str(&ours).unwrap();
+    assert_eq!(theirs["counters"]["sent"], 5_000_000_000_u64);
+    assert_eq!(theirs["peers"][0]["heard"], 0.5);
+    assert_eq!(theirs["extra"]["a"][2]["b"], true);
+    assert_eq!(theirs["name"], "wän");
 }
 
 #[test]
 fn only_tables_can_be_messages() {
     assert_eq!(Data::encode(&5), Err(Error::NotATable));
-    assert_eq!(Data::encode(&[5]), Err(Error::NotATable));
-    assert_eq!(Data::encode("text"), Err(Error::NotATable));
-    assert_eq!(Data::encode(&BTreeMap::from([(1, 1)])), Err(Error::KeyNotText));
-    assert_eq!(Data::encode(&()), Ok(Data::EMPTY));
-    assert_eq!(Data::encode(&Marker), Ok(Data::EMPTY));
+    assert_eq!(Data::encode(&vec![5]), Err(Error::NotATable));
+    assert_eq!(Data::encode(&"text"), Err(Error::NotATable));
+    assert_eq!(Data::encode(&Value::Null), Err(Error::NotATable));
     assert_eq!(Data::encode(&Some(One { v: 1 })), Data::encode(&One { v: 1 }));
 }
 
@@ -201,8 +157,6 @@ fn text_that_is_not_utf8_is_replaced() {
     let data = Data::from_bytes(b"\x83\x00\x00\x0c\x00\x01v\0a\xe4b\0".to_vec());
 
     assert_eq!(data.decode::<One<String>>().unwrap().v, "a\u{fffd}b");
-    assert!(data.decode::<One<&str>>().is_err());
-    assert_eq!(Data::from_bytes(one("plain")).decode::<One<&str>>().unwrap().v, "plain");
 }
 
 #[test]
@@ -272,10 +226,10 @@ fn depth_has_a_limit_in_both_directions() {
 #[test]
 fn a_table_above_the_message_limit_is_refused() {
     let text = "x".repeat(MAX_MESSAGE - 100);
-    assert!(Data::encode(&One { v: &text }).is_ok());
-    assert_eq!(Data::encode(&One { v: [&text, &text] }), Err(Error::TooLong));
+    assert!(Data::encode(&One { v: text.as_str() }).is_ok());
+    assert_eq!(Data::encode(&One { v: vec![text.clone(), text] }), Err(Error::TooLong));
     let name = "n".repeat(65536);
-    assert_eq!(Data::encode(&BTreeMap::from([(name, 1)])), Err(Error::TooLong));
+    assert_eq!(Data::encode(&Table::default().with(name, 1)), Err(Error::TooLong));
 }
 
 #[test]
@@ -287,11 +241,11 @@ fn a_million_elements_take_memory_in_proportion() {
 }
 
 #[test]
-fn mismatch_says_what_was_found_and_expected() {
+fn mismatch_says_what_was_expected() {
     let error = Data::from_bytes(one("soon")).decode::<One<u32>>().unwrap_err();
-    assert_eq!(error.to_string(), r#"invalid type: string "soon", expected u32"#);
-    let error = Data::EMPTY.decode::<One<u32>>().unwrap_err();
-    assert_eq!(error.to_string(), "missing field `v`");
+    assert_eq!(error.to_string(), "a whole number expected");
+    let error = Data::from_bytes(one(300)).decode::<One<u8>>().unwrap_err();
+    assert_eq!(error.to_string(), "a number within the range expected");
 }
 
 prop_compose! {
@@ -340,17 +294,17 @@ proptest! {
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let data = Data::from_bytes(bytes);
         let _ = data.decode::<Table>();
-        let _ = data.decode::<Status>();
+        let _ = data.decode::<One<Vec<One<String>>>>();
         let _ = data.to_json(json::Layout::Pretty);
     }
 
     #[test]
     fn damaged_bytes_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let mut bytes = bytes(status());
+        let mut bytes = bytes(&status());
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let data = Data::from_bytes(bytes);
         let _ = data.decode::<Table>();
-        let _ = data.decode::<Status>();
+        let _ = data.decode::<One<Vec<One<String>>>>();
     }
 }

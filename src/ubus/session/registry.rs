@@ -12,11 +12,9 @@
 //!
 //! A step that is refused is tried again after [`RETRY_US`]; a new connection starts over.
 
-use serde::Deserialize;
-
 use super::super::message::Builder;
 use super::super::object::Object;
-use super::super::{Data, Kind, Status, Table};
+use super::super::{Data, Kind, Status, Table, Value};
 use super::by_id::ById;
 use super::event::{CallError, Event, Key};
 use super::requests::{Purpose, Request};
@@ -272,17 +270,16 @@ impl Session {
 
     /// The event `ubus.object.add` has come to a follower.
     pub(super) fn object_appeared(&mut self, now: u64, key: Key, data: &Data) {
-        #[derive(Deserialize)]
-        struct Added {
-            id: i32,
-            path: String,
-        }
-        let Ok(added) = data.decode::<Added>() else { return };
+        let Ok(added) = data.decode::<Table>() else { return };
+        let number = |name| added.get(name).and_then(Value::as_int);
+        let (Some(id), Some(added)) = (number("id"), added.get("path").and_then(Value::as_str)) else {
+            return;
+        };
         if let Some(Entry { role: Role::Follower { path, target: None, .. }, stage: Stage::Settled, .. }) =
             self.registry.entries.get(key)
-            && *path == added.path
+            && *path == added
         {
-            self.subscribe(now, key, added.id as u32);
+            self.subscribe(now, key, id as u32);
         }
     }
 
