@@ -132,13 +132,8 @@ impl Files {
         self.mail.is_none()
             || (self.known.looked == self.look
                 && self.known.is_source == self.is_source
-                && (view.is_delivered && view.is_followed || view.is_pulled || !self.is_talking()))
-    }
-
-    /// Whether there is somebody to talk with about files.
-    fn is_talking(&self) -> bool {
-        self.known.view.is_followed
-            || !self.is_source && self.known.view.rows.iter().any(|row| row.level.is_some())
+                && (!view.is_followed || view.is_delivered)
+                && (!view.is_following || view.is_pulled))
     }
 
     fn order(&mut self, order: Order) {

@@ -77,12 +77,12 @@ impl Place {
         let mut dir = Dir::open(Path::new(if above.is_empty() { "/" } else { above }))?;
         let real = dir.real_path()?;
         let real = real.join(first);
-        let real = real.to_str().ok_or(ErrorKind::InvalidInput)?;
-        if rules.never.iter().any(|never| is_within(real, never)) {
+        let below = path.get(root.len()..).unwrap_or_default();
+        let real = format!("{}{below}", real.to_str().ok_or(ErrorKind::InvalidInput)?);
+        if rules.never.iter().any(|never| is_within(&real, never)) {
             return Err(ErrorKind::PermissionDenied.into());
         }
         let mut name = first;
-        let below = path.get(root.len()..).unwrap_or_default();
         for next in below.split('/').filter(|it| !it.is_empty()) {
             dir = dir.enter(name)?;
             name = next;

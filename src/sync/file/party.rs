@@ -64,6 +64,8 @@ struct Peer {
     sent: u32,
     /// When that was.
     sent_at: Instant,
+    /// When it said anything.
+    heard: Instant,
 }
 
 /// What follows.
@@ -79,6 +81,9 @@ pub enum Out {
 
 /// How often routers say hello, and how far they have come.
 const ROUTINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Who has not said anything for this long has nothing to do with files: three routines and some more.
+const SILENCE_MAX: Duration = Duration::from_secs(35);
 
 /// How often the disk is looked at without any news: a watch can miss something.
 const SCAN_EVERY: Duration = Duration::from_secs(60);
@@ -149,7 +154,8 @@ impl Party {
 
     /// The channel to a router stands.
     pub fn up(&mut self, peer: PeerId, now: Instant) {
-        let fresh = Peer { hello: None, list: List::default(), report: None, sent: 0, sent_at: now };
+        let fresh =
+            Peer { hello: None, list: List::default(), report: None, sent: 0, sent_at: now, heard: now };
         self.peers.insert(peer, fresh);
         self.greet(peer);
     }
@@ -165,6 +171,7 @@ impl Party {
     /// A router says something.
     pub fn said(&mut self, id: PeerId, what: u8, body: &[u8], now: Instant, disk: &mut dyn Disk) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.heard = now;
         match what {
             kind::HELLO => {
                 let Some(hello) = Hello::decode(body) else { return };
@@ -199,6 +206,11 @@ impl Party {
 
     /// Does everything that can be done.
     pub fn work(&mut self, now: Instant, disk: &mut dyn Disk) {
+        for peer in self.peers.values_mut().filter(|peer| now.since(peer.heard) > SILENCE_MAX) {
+            // Files are not listed there any more.
+            (peer.hello, peer.report, peer.sent) = (None, None, 0);
+            peer.list = List::default();
+        }
         for _ in 0..ROUNDS_MAX {
             if self.scan_due <= now {
                 self.found = disk.scan();

@@ -21,6 +21,8 @@ pub struct View {
     pub is_delivered: bool,
     /// Whether somebody listens to this source.
     pub is_followed: bool,
+    /// Whether this router has somebody to follow.
+    pub is_following: bool,
     /// Why another router does not take this router's configuration.
     pub own_refused: Option<String>,
 }
@@ -85,6 +87,7 @@ impl Party {
         });
         View {
             rows: self.rules.roots.iter().map(row).collect(),
+            is_following: !self.own.is_source && self.followed().is_some(),
             is_pulled: !self.own.is_source && self.followed().is_some() && self.report.is_settled,
             is_delivered: self.scan_due > now && listeners.iter().all(is_done),
             is_followed: self.own.is_source && !listeners.is_empty(),
