@@ -126,7 +126,9 @@ impl Listener {
     }
 
     fn accept(&mut self, now: Instant) {
-        while let Ok((socket, address)) = self.socket.accept() {
+        // Whoever floods is not to be the only one who is looked at.
+        for _ in 0..CALLS_MAX {
+            let Ok((socket, address)) = self.socket.accept() else { return };
             let Some(remote) = address.as_socket().map(|it| it.ip()) else { continue };
             if socket.set_nonblocking(true).and_then(|()| socket.set_send_buffer_size(SEND_BYTES)).is_err() {
                 continue;

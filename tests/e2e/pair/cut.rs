@@ -1,7 +1,6 @@
 //! A connection that ends at each point of the conversation, and a side that has the code and means no good. The other
 //! side is the program; this one is played with its library.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
@@ -17,7 +16,7 @@ use crate::lab::topology::{Host, Segment};
 use crate::lab::{scenario, until};
 
 use super::super::support::{LIMIT, ms};
-use super::{PORT, Router, are_alike, has_nothing, paired, refused, text, words};
+use super::{PORT, Router, are_alike, has_nothing, paired, refused, stray_files, text, words};
 
 fn address(host: Host) -> Ipv4Addr {
     host.address(Segment::Lan)
@@ -152,6 +151,35 @@ fn guest_that_vanishes_after_its_word_is_mended_by_the_same_line() {
     });
 }
 
+#[test]
+fn host_killed_after_its_part_is_mended_by_a_line_of_either_router() {
+    scenario(|lab| {
+        let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
+        let offer = a.offer(&[]);
+        let code = Code::parse(&offer.line()[2]).unwrap();
+        let mut guest = Puppet::guest(&code);
+        guest.hear();
+        guest.say(&hello());
+        guest.hear();
+        guest.say(&Message::Ready);
+        assert_eq!(guest.hear(), Some(Message::Commit));
+        guest.say(&Message::Refuse("the disk is gone".into()));
+        offer.until_says("not paired with 192.168.100.3: the disk is gone");
+        offer.until_says("This router is set up");
+        until("A runs alone", LIMIT, || a.status()["role"] == "master");
+        drop(offer);
+        let (config, key) = (a.read("config/gwha"), a.read("gwha/key"));
+        assert!(config.is_some() && has_nothing(&b));
+
+        let offer = b.offer(&[]);
+        paired(&a.gwha(&words(&offer.line())));
+        assert_eq!(offer.code(), 0);
+        are_alike(&a, &b);
+        assert_eq!((a.read("config/gwha"), a.read("gwha/key")), (config, key));
+        until("both see each other", LIMIT, || b.status().pointer("/peer/connected") == Some(&true.into()));
+    });
+}
+
 fn plan(config: String) -> Message {
     Message::Plan(Plan { node: "gw-a".into(), key: Key::new([7; 32]), config })
 }
@@ -189,12 +217,6 @@ fn code() -> Code {
 
 fn listener() -> TcpListener {
     Host::A.netns().enter(|| TcpListener::bind(SocketAddr::from((address(Host::A), PORT))).unwrap())
-}
-
-fn stray_files(router: &Router) -> Vec<String> {
-    let dirs = ["config", "gwha"].map(|dir| router.etc.join(dir));
-    let entries = dirs.iter().flat_map(fs::read_dir).flatten().flatten();
-    entries.map(|it| it.file_name().to_string_lossy().into_owned()).filter(|it| it.starts_with('.')).collect()
 }
 
 #[test]

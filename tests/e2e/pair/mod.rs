@@ -72,7 +72,7 @@ impl Router {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.host.netns().command("unshare");
-        let script = "hostname \"$0\" && mount --bind \"$1\" /etc && mount --bind \"$2\" /var/run/gwha && shift 2 && \
+        let script = "hostname \"$0\" && mount --rbind \"$1\" /etc && mount --bind \"$2\" /var/run/gwha && shift 2 && \
                       exec \"$@\"";
         command.args(["--uts", "--mount", "sh", "-c", script, &format!("gw-{}", self.host.name())]);
         command.arg(&self.etc).arg(&self.run).arg(binary()).args(arguments);
@@ -170,14 +170,16 @@ fn are_alike(a: &Router, b: &Router) {
     for router in [a, b] {
         let mode = fs::metadata(router.etc.join("gwha/key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let left: Vec<_> = ["config", "gwha"]
-            .iter()
-            .flat_map(|dir| fs::read_dir(router.etc.join(dir)).unwrap().flatten())
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with('.'))
-            .collect();
-        assert!(left.is_empty(), "{left:?}");
+        assert_eq!(stray_files(router), [""; 0]);
         assert_eq!(router.gwha(&["check"]).status.code(), Some(0));
     }
+}
+
+/// What a pairing has left beside the files' places.
+fn stray_files(router: &Router) -> Vec<String> {
+    let dirs = ["config", "gwha"].map(|dir| router.etc.join(dir));
+    let entries = dirs.iter().flat_map(fs::read_dir).flatten().flatten();
+    entries.map(|it| it.file_name().to_string_lossy().into_owned()).filter(|it| it.starts_with('.')).collect()
 }
 
 fn has_nothing(router: &Router) -> bool {
@@ -376,43 +378,6 @@ fn guest_killed_at_any_moment_can_come_again_with_the_same_line() {
 }
 
 #[test]
-fn host_killed_after_its_part_is_mended_by_a_new_line() {
-    scenario(|lab| {
-        let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
-        // The guest can't put its part in place: that is only seen when the host has done its own.
-        fs::create_dir(b.etc.join("gwha")).unwrap();
-        let offer = a.offer(&[]);
-        let line = offer.line();
-        let immovable = b.etc.join("gwha/key");
-        let mut command = b.command(&words(&line));
-        let join = std::thread::spawn(move || command.stdin(Stdio::null()).output().unwrap());
-        // Between the guest's look at the place and its rename there is the host's work.
-        until("A has done its part", LIMIT, || {
-            if !immovable.exists() && b.etc.join("gwha/.key.pair").exists() {
-                let _ = fs::create_dir(&immovable);
-            }
-            a.read("gwha/key").is_some()
-        });
-        let first = join.join().unwrap();
-        let was_late = text(&first).contains("Paired with");
-        if !was_late {
-            refused(&first, "key");
-            offer.until_says("This router is set up");
-            until("A runs alone", LIMIT, || a.status()["role"] == "master");
-        }
-        drop(offer);
-        let _ = fs::remove_dir(&immovable);
-
-        // The code is made on either of them the next time.
-        let offer = b.offer(&[]);
-        let line = offer.line();
-        paired(&a.gwha(&words(&line)));
-        assert_eq!(offer.code(), 0);
-        are_alike(&a, &b);
-    });
-}
-
-#[test]
 fn configuration_in_use_goes_to_the_other_router_and_two_different_ones_are_refused() {
     scenario(|lab| {
         let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
@@ -484,5 +449,61 @@ fn plain_linux_says_on_which_network_and_runs_what_it_is_told_to() {
         assert_eq!(offer.code(), 0);
         are_alike(&a, &b);
         assert!(a.read("config/gwha").unwrap().contains("option device 'lan'"));
+    });
+}
+
+#[test]
+fn third_router_that_has_no_place_is_refused_and_told_where_it_would_get_one() {
+    scenario(|lab| {
+        let routers = Host::GATEWAYS.map(|host| Router::openwrt(lab, host));
+        let [a, b, c] = &routers;
+        let offer = a.offer(&[]);
+        paired(&b.gwha(&words(&offer.line())));
+        assert_eq!(offer.code(), 0);
+        let before = a.read("config/gwha");
+
+        let offer = a.offer(&[]);
+        let output = c.gwha(&words(&offer.line()));
+        refused(&output, "192.168.100.5");
+        refused(&output, "list router");
+        offer.until_says("not paired with 192.168.100.5");
+        assert!(has_nothing(c));
+        assert_eq!(a.read("config/gwha"), before);
+
+        // The pair of old pairs again, as often as it likes.
+        paired(&b.gwha(&words(&offer.line())));
+        assert_eq!(offer.code(), 0);
+        assert_eq!(a.read("config/gwha"), before);
+        are_alike(a, b);
+    });
+}
+
+#[test]
+fn full_disk_of_either_router_is_told_while_nothing_is_changed() {
+    scenario(|lab| {
+        let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
+        for (full, other) in [(&b, &a), (&a, &b)] {
+            let _ = fs::create_dir(full.etc.join("gwha"));
+            let dir = full.etc.join("gwha").display().to_string();
+            let mount =
+                Command::new("mount").args(["-t", "tmpfs", "-o", "size=4k", "none", &dir]).status().unwrap();
+            assert!(mount.success());
+            fs::write(full.etc.join("gwha/filler"), [0; 4096]).unwrap();
+            let mut offer = a.offer(&[]);
+            let line = offer.line();
+            refused(&b.gwha(&words(&line)), "gwha/key: No space left");
+            assert!(has_nothing(full) && has_nothing(other));
+            assert!(stray_files(full).is_empty() && offer.is_waiting());
+
+            fs::remove_file(full.etc.join("gwha/filler")).unwrap();
+            if full.host == Host::B {
+                drop(offer);
+                assert!(Command::new("umount").arg(&dir).status().unwrap().success());
+                continue;
+            }
+            paired(&b.gwha(&words(&line)));
+            assert_eq!(offer.code(), 0);
+            are_alike(&a, &b);
+        }
     });
 }
