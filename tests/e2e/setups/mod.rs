@@ -5,6 +5,7 @@ pub mod place;
 mod streams;
 
 mod home;
+mod home6;
 mod hooks;
 mod servers;
 mod uplinks;
