@@ -164,3 +164,28 @@ fn a_stopped_daemon_leaves_a_standby() {
         assert_one_at_a_time(lab);
     });
 }
+
+#[test]
+fn a_carrier_lost_for_both_moves_nothing() {
+    scenario(|lab| {
+        let ((place_a, a), (place_b, b)) = pair(lab, &setup());
+        let calls =
+            || [&place_a, &place_b].map(|place| std::fs::read(place.dir.join("calls")).unwrap_or_default());
+        let (before, epochs) = (calls(), [a.epoch(), b.epoch()]);
+        lab.cut_carrier(Host::A);
+        lab.cut_carrier(Host::B);
+        for node in [&a, &b] {
+            until("the carrier is missed", LIMIT, || node.at("/tracks/0/state") == "down");
+        }
+        lab.stays_serving(Host::A, ms(2000));
+        assert_roles(&place_a, &place_b);
+        assert_eq!([a.epoch(), b.epoch()], epochs);
+        // Nobody was started, stopped or asked to reload.
+        let started = |calls: Vec<u8>| {
+            let text = String::from_utf8_lossy(&calls).into_owned();
+            text.lines().filter(|line| !line.ends_with("running")).count()
+        };
+        assert_eq!(calls().map(started), before.map(started));
+        assert_one_at_a_time(lab);
+    });
+}

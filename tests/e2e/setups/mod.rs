@@ -1,10 +1,11 @@
 //! The setups that people run today with keepalived and scripts, from one file and no script: real dnsmasq, nftables,
 //! conntrackd, DHCP clients, and an outside world.
 
-mod place;
+pub mod place;
 mod streams;
 
 mod home;
+mod home6;
 mod hooks;
 mod servers;
 mod uplinks;
