@@ -5,6 +5,7 @@ mod ask;
 mod bus;
 pub mod exit_codes;
 mod help;
+mod pair;
 mod show;
 mod system;
 mod text;
@@ -55,6 +56,17 @@ impl Invocation {
             Command::Maintenance { on } => ask::maintenance(&place, on),
             Command::Sync => ask::sync(&place),
             Command::Keygen { file } => keygen(&file),
+            Command::Pair(request) => {
+                let is_system =
+                    self.run_dir == Path::new(run_dir::DEFAULT) && self.config == Path::new(args::CONFIG);
+                let target = pair::Target {
+                    config: self.config,
+                    run_dir: self.run_dir,
+                    socket: place.socket,
+                    is_system,
+                };
+                pair::pair(&request, &target)
+            }
             Command::Reload => ask::reload(&place),
             Command::Release => ended(daemon::release(&self.run_dir, &self.config)),
         }

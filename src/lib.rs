@@ -10,6 +10,7 @@ pub mod exec;
 pub mod import;
 pub mod limits;
 pub mod netlink;
+pub mod pair;
 pub mod peer;
 pub mod probe;
 pub mod reconcile;

@@ -126,3 +126,25 @@ pub const LEASES_LISTED: usize = 2048;
 
 /// Own changes whose age is remembered until they are confirmed; with more the age of the youngest is not exact.
 pub const LEASE_MARKS: usize = 64;
+
+/// Bytes of a file that follows: it is in memory as a whole while it is sent, and while it is put in place. UCI files have the
+/// same limit.
+pub const FILE_BYTES: usize = 1 << 20;
+
+/// Files and directories that follow, with all that is below them. More would be data, and no configuration.
+pub const FILES: usize = 1024;
+
+/// Directories below a listed one, within each other.
+pub const FILE_DEPTH: usize = 16;
+
+/// Bytes of a path: what the configuration can name, and something below it.
+pub const FILE_PATH_BYTES: usize = 1280;
+
+/// Edits of one file that are kept aside. A program that writes a file again and again on the standby gets no further.
+pub const ASIDE_PER_FILE: usize = 16;
+
+/// Bytes of all edits that are kept aside: flash is small.
+pub const ASIDE_BYTES: u64 = 1 << 20;
+
+/// Bytes of messages about files that wait for the thread that takes them in, while its disk is slow.
+pub const FILE_INBOX_BYTES: usize = 256 << 10;

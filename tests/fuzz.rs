@@ -47,7 +47,17 @@ fn leases_survive_their_seeds() {
     over_seeds("leases", bodies::peer::leases);
 }
 
+#[test]
+fn pairing_survives_its_seeds() {
+    over_seeds("pair", bodies::pair::messages);
+}
+
 proptest! {
+    #[test]
+    fn pairing_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        bodies::pair::messages(&bytes);
+    }
+
     #[test]
     fn peer_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         bodies::peer::frames(&bytes);

@@ -156,6 +156,16 @@ impl Case {
         }
     }
 
+    /// Who is measured in it.
+    pub fn programs(self) -> &'static [Program] {
+        match self {
+            Case::Rest { check: Check::None, .. } => &Program::ALL,
+            Case::Rest { .. } | Case::Many { .. } | Case::Busy { .. } | Case::TakenOver { .. } => {
+                &[Program::Keepalived, Program::Gwha]
+            }
+        }
+    }
+
     pub fn hogs(self) -> usize {
         match self {
             Case::Busy { hogs, .. } => hogs,
@@ -222,6 +232,9 @@ impl Bench<'_> {
 
     /// Waits until `host` alone holds every address.
     fn until_serving(&self, host: Host) {
+        if self.program == Program::Bare {
+            return;
+        }
         let holds = |vip: &Ipv4Addr| self.lab.holders_of(IpAddr::V4(*vip)) == [host];
         until(&format!("{host} alone holds every address"), LIMIT, || {
             thread::sleep(Duration::from_millis(20));

@@ -1,6 +1,6 @@
 //! `make bench`, second half: what gwha and keepalived cost, and how steady they are.
 //!
-//! Every case gets two labs, one for each program, that run at the same time: what else the machine does hits both
+//! Every case gets a lab for each program, and they run at the same time: what else the machine does hits all
 //! alike. Router A is master, B stands by. Processor time is read in nanoseconds from `/proc/PID/schedstat`, that of
 //! a script's children from `/proc/PID/stat`, memory from `smaps_rollup`, all over several windows; wake-ups are
 //! voluntary context switches, system calls are counted by `strace` after the windows, as it slows what it watches.
@@ -14,6 +14,7 @@ mod lab;
 #[path = "../common/report.rs"]
 mod report;
 
+mod bare;
 mod case;
 mod hogs;
 mod many;
@@ -32,6 +33,11 @@ use program::Program;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [word, role, interval] = arguments.as_slice()
+        && word == bare::WORD
+    {
+        bare::run(role, interval);
+    }
     if let [program, case] = arguments.as_slice() {
         isolate::enter();
         let program = Program::from_name(program).expect("a program's name");
@@ -48,7 +54,7 @@ fn main() {
     report::write("bench-cost.md", &table::render(&samples));
 }
 
-/// Runs one case with both programs at the same time and reads what they report.
+/// Runs one case with all its programs at the same time and reads what they report.
 fn side_by_side(case: Case) -> Vec<Sample> {
     let run = |program: Program| {
         let output = isolate::output(&[program.name(), &case.name()]);
@@ -58,7 +64,7 @@ fn side_by_side(case: Case) -> Vec<Sample> {
         found
     };
     thread::scope(|scope| {
-        let runs = Program::ALL.map(|program| scope.spawn(move || run(program)));
+        let runs: Vec<_> = case.programs().iter().map(|program| scope.spawn(move || run(*program))).collect();
         runs.into_iter().flat_map(|run| run.join().expect("a run does not fail")).collect()
     })
 }

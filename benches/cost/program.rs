@@ -1,4 +1,6 @@
-//! The two programs, started alike.
+//! The programs, started alike.
+
+use std::time::Duration;
 
 use crate::lab::gwha::{self, Gwha};
 use crate::lab::process::Daemon;
@@ -6,6 +8,7 @@ use crate::lab::setup::Setup;
 use crate::lab::topology::Host;
 use crate::lab::{Lab, keepalived};
 
+use super::bare;
 use super::many::{self, Many};
 
 /// What is measured.
@@ -13,15 +16,18 @@ use super::many::{self, Many};
 pub enum Program {
     Keepalived,
     Gwha,
+    /// The same packets without a program around them.
+    Bare,
 }
 
 impl Program {
-    pub const ALL: [Program; 2] = [Program::Keepalived, Program::Gwha];
+    pub const ALL: [Program; 3] = [Program::Keepalived, Program::Gwha, Program::Bare];
 
     pub fn name(self) -> &'static str {
         match self {
             Program::Keepalived => "keepalived",
             Program::Gwha => "gwha",
+            Program::Bare => "bare",
         }
     }
 
@@ -29,27 +35,33 @@ impl Program {
         Program::ALL.into_iter().find(|program| program.name() == name)
     }
 
-    /// Its configuration file.
-    pub fn configuration(self, plan: &Plan, host: Host) -> String {
-        match (self, plan) {
-            (Program::Keepalived, Plan::Reference(setup, scheduling)) => {
-                keepalived::configuration(setup, host).replacen("global_defs {\n", scheduling.keepalived(), 1)
-            }
-            (Program::Gwha, Plan::Reference(setup, scheduling)) => gwha::configuration(setup, host)
-                .replacen("'debug'", "'info'", 1)
-                .replacen("\n\n", scheduling.gwha(), 1),
-            (Program::Keepalived, Plan::Many(many)) => many::keepalived(many, host),
-            (Program::Gwha, Plan::Many(many)) => many::gwha(many),
-        }
-    }
-
     /// Starts it on `host`.
     pub fn start(self, lab: &Lab, host: Host, plan: &Plan) -> Router {
-        let configuration = self.configuration(plan, host);
         match self {
-            Program::Keepalived => Router::Keepalived(keepalived::start_with(lab, host, &configuration)),
-            Program::Gwha => Router::Gwha(Gwha::start_with(lab, host, &configuration)),
+            Program::Keepalived => {
+                Router::Other(keepalived::start_with(lab, host, &for_keepalived(plan, host)))
+            }
+            Program::Gwha => Router::Gwha(Gwha::start_with(lab, host, &for_gwha(plan, host))),
+            Program::Bare => Router::Other(bare::start(lab, host, plan.interval())),
         }
+    }
+}
+
+fn for_keepalived(plan: &Plan, host: Host) -> String {
+    match plan {
+        Plan::Reference(setup, scheduling) => {
+            keepalived::configuration(setup, host).replacen("global_defs {\n", scheduling.keepalived(), 1)
+        }
+        Plan::Many(many) => many::keepalived(many, host),
+    }
+}
+
+fn for_gwha(plan: &Plan, host: Host) -> String {
+    match plan {
+        Plan::Reference(setup, scheduling) => gwha::configuration(setup, host)
+            .replacen("'debug'", "'info'", 1)
+            .replacen("\n\n", scheduling.gwha(), 1),
+        Plan::Many(many) => many::gwha(many),
     }
 }
 
@@ -59,6 +71,15 @@ pub enum Plan {
     Reference(Setup, Scheduling),
     /// Many instances on the LAN, each on its own.
     Many(Many),
+}
+
+impl Plan {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(match self {
+            Plan::Reference(setup, _) => u64::from(setup.interval_ms),
+            Plan::Many(many) => u64::from(many.interval_ms),
+        })
+    }
 }
 
 /// Whether the daemon goes before ordinary programs.
@@ -89,14 +110,14 @@ impl Scheduling {
 /// A running daemon.
 pub enum Router {
     Gwha(Gwha),
-    Keepalived(Daemon),
+    Other(Daemon),
 }
 
 impl Router {
     pub fn daemon(&mut self) -> &mut Daemon {
         match self {
             Router::Gwha(gwha) => &mut gwha.daemon,
-            Router::Keepalived(daemon) => daemon,
+            Router::Other(daemon) => daemon,
         }
     }
 }

@@ -20,11 +20,8 @@ pub fn samples() -> Vec<Sample> {
         value: bytes as f64 / 1024.0,
     };
     let mut samples = Vec::new();
-    for program in Program::ALL {
-        let file = match program {
-            Program::Keepalived => tools::find("keepalived").expect("keepalived is installed"),
-            Program::Gwha => gwha::binary(),
-        };
+    let keepalived = tools::find("keepalived").expect("keepalived is installed");
+    for (program, file) in [(Program::Keepalived, keepalived), (Program::Gwha, gwha::binary())] {
         let libraries: u64 = libraries(&file).iter().map(|library| bytes(library)).sum();
         samples.push(sample(program, "binary, KiB", bytes(&file)));
         samples.push(sample(program, "binary and libraries, KiB", bytes(&file) + libraries));

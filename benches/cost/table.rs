@@ -22,7 +22,13 @@ pub fn render(samples: &[Sample]) -> String {
 
 fn table(text: &mut String, question: Question, samples: &[&Sample]) {
     let _ = writeln!(text, "\n### {}\n", title(question));
-    text.push_str("| case | what | keepalived | gwha | ratio |\n|---|---|---|---|---|\n");
+    let has_bare = samples.iter().any(|sample| sample.program == Program::Bare);
+    text.push_str("| case | what | keepalived | gwha | ratio |");
+    text.push_str(if has_bare {
+        " bare | gwha / bare |\n|---|---|---|---|---|---|---|\n"
+    } else {
+        "\n|---|---|---|---|---|\n"
+    });
     let mut rows: Vec<(&str, &str)> = Vec::new();
     for sample in samples {
         let row = (sample.case.as_str(), sample.what.as_str());
@@ -33,8 +39,14 @@ fn table(text: &mut String, question: Question, samples: &[&Sample]) {
     for (case, what) in rows {
         let of = |program| values(samples, program, case, what);
         let (theirs, ours) = (of(Program::Keepalived), of(Program::Gwha));
-        let ratio = ratio(&theirs, &ours);
-        let _ = writeln!(text, "| {case} | {what} | {} | {} | {ratio} |", figures(&theirs), figures(&ours));
+        let against_them = ratio(&theirs, &ours);
+        let _ =
+            write!(text, "| {case} | {what} | {} | {} | {against_them} |", figures(&theirs), figures(&ours));
+        if has_bare {
+            let bare = of(Program::Bare);
+            let _ = write!(text, " {} | {} |", figures(&bare), ratio(&bare, &ours));
+        }
+        text.push('\n');
     }
     if question == Question::Instances {
         slopes(text, samples);
@@ -84,7 +96,7 @@ fn figure(value: f64) -> String {
     if value == 0.0 || value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-/// gwha's part of keepalived's figure, by the medians: below 1 is better.
+/// gwha's part of another one's figure, by the medians: below 1 is better.
 fn ratio(theirs: &[f64], ours: &[f64]) -> String {
     match (percentile(theirs, 50), percentile(ours, 50)) {
         (Some(theirs), Some(ours)) if theirs > 0.0 => format!("{:.2}", ours / theirs),

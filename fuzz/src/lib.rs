@@ -1,4 +1,5 @@
 //! What the fuzz targets do with their bytes. Nothing here needs the fuzzer.
 
+pub mod pair;
 pub mod peer;
 pub mod ubus;

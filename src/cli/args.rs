@@ -1,6 +1,7 @@
 //! From arguments to a command.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -8,6 +9,8 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use crate::daemon::run_dir;
 use crate::syslog::Stderr;
 use crate::ubus::conn::SOCKETS;
+
+use super::pair::{Request, Stage};
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub enum Command {
         /// Where; never replaces a file.
         file: PathBuf,
     },
+    /// Give two routers one key and one configuration.
+    Pair(Request),
     /// Show what happened.
     History {
         /// For whom.
@@ -152,6 +157,7 @@ struct Raw {
     system: bool,
     to: Option<String>,
     limit: Option<u32>,
+    pair: Request,
 }
 
 /// Understands the arguments. Options may stand anywhere.
@@ -173,6 +179,13 @@ pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
             Arg::Long("system") => raw.system = true,
             Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
             Arg::Long("limit") => raw.limit = Some(parser.value()?.parse()?),
+            Arg::Long("listen") => raw.pair.listen = Some(parser.value()?.parse()?),
+            Arg::Long("interface") => raw.pair.interface = Some(parser.value()?.string()?),
+            Arg::Long("vip") => raw.pair.vip = Some(vip(&parser.value()?.string()?)?),
+            Arg::Long("minutes") => raw.pair.minutes = Some(parser.value()?.parse()?),
+            Arg::Long("force") => raw.pair.force = true,
+            Arg::Long("background") => raw.pair.stage = Stage::Background,
+            Arg::Long("show") => raw.pair.stage = Stage::Earlier,
             Arg::Value(word) => raw.words.push(word.string()?),
             Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
         }
@@ -220,6 +233,7 @@ impl Raw {
             },
             "sync" => Command::Sync,
             "keygen" => Command::Keygen { file: words.next().unwrap_or_else(|| KEY.into()).into() },
+            "pair" => Command::Pair(self.pair(&mut words)?),
             "history" => Command::History { form, limit: self.limit.take() },
             "leases" => Command::Leases { form },
             "reload" => Command::Reload,
@@ -233,6 +247,25 @@ impl Raw {
         }
     }
 
+    /// Without words the line is shown, with the two of a line it is typed. The code may have blanks in it.
+    fn pair(&mut self, words: &mut dyn Iterator<Item = String>) -> Result<Request, Error> {
+        let mut request = core::mem::take(&mut self.pair);
+        if let Some(address) = words.next() {
+            let address = address.parse().map_err(|_| Error::Incomplete(PAIR))?;
+            let code = words.collect::<String>();
+            if code.is_empty() {
+                return Err(Error::Incomplete(PAIR));
+            }
+            if (Request { force: false, ..request }) != Request::default() {
+                return Err(Error::Incomplete(
+                    "pair: beside the other router's line, only --force has a meaning",
+                ));
+            }
+            request = Request { join: Some((address, code)), force: request.force, ..Request::default() };
+        }
+        Ok(request)
+    }
+
     /// A command takes all that it understands; what is left would be ignored, and not what was meant.
     fn must_be_used_up(&self, command: &Command, form: Form) -> Result<(), Error> {
         let shows =
@@ -242,6 +275,7 @@ impl Raw {
             (self.system, "--system"),
             (self.to.is_some(), "--to"),
             (self.limit.is_some(), "--limit"),
+            (self.pair != Request::default(), "what `pair` takes"),
             (form == Form::Json && !shows, "--json"),
         ];
         match left.into_iter().find(|(is_left, _)| *is_left) {
@@ -251,103 +285,24 @@ impl Raw {
     }
 }
 
+/// ADDRESS[/LENGTH]
+fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), Error> {
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (text, None),
+    };
+    let length = length.map(str::parse).transpose().map_err(|_| Error::Incomplete(VIP))?;
+    Ok((address.parse().map_err(|_| Error::Incomplete(VIP))?, length))
+}
+
+const VIP: &str = "--vip: an IPv4 address, or ADDRESS/LENGTH";
+const PAIR: &str = "pair: the line has the other router's address and a code";
+
 /// Where the configuration is unless `--config` says otherwise.
-const CONFIG: &str = "/etc/config/gwha";
+pub const CONFIG: &str = "/etc/config/gwha";
 
 /// Where `keygen` writes, and where `config sync` looks unless its `key_file` says otherwise.
 const KEY: &str = "/etc/gwha/key";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Invocation, Error> {
-        parse(Parser::from_args(line.split_whitespace()))
-    }
-
-    fn command(line: &str) -> Command {
-        parsed(line).unwrap_or_else(|error| panic!("{line}: {error}")).command
-    }
-
-    #[test]
-    fn every_command_of_the_contract_is_understood() {
-        let cases = [
-            ("run", Command::Run { stderr: Stderr::IfTerminal }),
-            ("run --stderr", Command::Run { stderr: Stderr::Always }),
-            ("status", Command::Status { form: Form::Text }),
-            ("status --json", Command::Status { form: Form::Json }),
-            ("import /x", Command::Import { file: "/x".into() }),
-            ("check", Command::Check { scope: Scope::File, file: None }),
-            ("check --system", Command::Check { scope: Scope::System, file: None }),
-            ("check /tmp/x", Command::Check { scope: Scope::File, file: Some("/tmp/x".into()) }),
-            ("switch", Command::Switch { to: None }),
-            ("switch --to 192.0.2.1", Command::Switch { to: Some("192.0.2.1".into()) }),
-            ("switch --to=peer", Command::Switch { to: Some("peer".into()) }),
-            ("maintenance on", Command::Maintenance { on: true }),
-            ("maintenance off", Command::Maintenance { on: false }),
-            ("sync", Command::Sync),
-            ("keygen", Command::Keygen { file: "/etc/gwha/key".into() }),
-            ("keygen /tmp/key", Command::Keygen { file: "/tmp/key".into() }),
-            ("history", Command::History { form: Form::Text, limit: None }),
-            ("history --limit 3", Command::History { form: Form::Text, limit: Some(3) }),
-            ("leases", Command::Leases { form: Form::Text }),
-            ("reload", Command::Reload),
-            ("release", Command::Release),
-            ("--version", Command::Version),
-            ("--help", Command::Help),
-            ("status --help", Command::Help),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(command(line), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn options_stand_before_or_behind_the_command() {
-        for line in ["--config /c --run-dir /r status", "status --config=/c --run-dir /r"] {
-            let invocation = parsed(line).unwrap();
-            assert_eq!(invocation.config, PathBuf::from("/c"));
-            assert_eq!(invocation.run_dir, PathBuf::from("/r"));
-        }
-        let invocation = parsed("status").unwrap();
-        assert_eq!(invocation.config, PathBuf::from("/etc/config/gwha"));
-        assert_eq!(invocation.run_dir, PathBuf::from("/var/run/gwha"));
-    }
-
-    #[test]
-    fn run_dir_of_its_own_is_away_from_the_bus_unless_one_is_named() {
-        let usual = SOCKETS.map(PathBuf::from).to_vec();
-        let cases = [
-            ("status", usual, false),
-            ("status --run-dir /r", vec![], false),
-            ("status --ubus /u", vec!["/u".into()], true),
-            ("run --run-dir /r --ubus=/u", vec!["/u".into()], false),
-        ];
-        for (line, ubus, only_ubus) in cases {
-            let invocation = parsed(line).unwrap();
-            assert_eq!((invocation.ubus, invocation.only_ubus), (ubus, only_ubus), "{line}");
-        }
-    }
-
-    #[test]
-    fn nonsense_is_refused_and_not_ignored() {
-        let nonsense = [
-            "",
-            "stauts",
-            "maintenance",
-            "maintenance maybe",
-            "status now",
-            "switch --json",
-            "status --to peer",
-            "run --limit 3",
-            "reload --stderr",
-            "reload --system",
-            "history --limit many",
-            "status --colour",
-            "switch --to",
-        ];
-        for line in nonsense {
-            assert!(parsed(line).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

@@ -24,6 +24,13 @@ Act
   reload                  read the configuration again; what is unchanged is not
                           touched, and a bad file changes nothing
   sync                    copy leases and files now
+  pair                    show a line that, typed on another router, gives both
+                          one key and one configuration, and starts them;
+                          --vip ADDRESS, --listen ADDRESS, --interface NAME,
+                          --minutes N (default 10), --background; --show
+                          says how one in the background stands
+  pair ADDRESS CODE       that line. On either side --force gives up the key
+                          and the configuration that this router has
   keygen [FILE]           make a key for the channel between the routers
                           (default /etc/gwha/key; never overwrites one)
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::status::{
-    Checked, Group, Health, History, Instance, LeaseList, Peer, PeerRouter, Status, Target, Track,
+    Checked, Group, Health, History, Instance, LeaseList, Peer, PeerRouter, SharedFile, Status, Target, Track,
 };
 
 use super::text::{duration, tenths, wrap};
@@ -28,6 +28,12 @@ pub fn status(status: &Status) -> String {
     }
     for track in &status.tracks {
         out.push_str(&wrap("", &track_line(track), 8));
+    }
+    if !status.files.is_empty() {
+        out.push('\n');
+    }
+    for file in &status.files {
+        out.push_str(&wrap("", &file_line(file), 4));
     }
     let _ = writeln!(
         out,
@@ -173,6 +179,16 @@ fn track_line(track: &Track) -> String {
         duration(track.since),
         targets.join(", ")
     )
+}
+
+/// "file /etc/config/dhcp: in sync, received, 3 s ago"
+fn file_line(file: &SharedFile) -> String {
+    let state = file.state.replace('_', " ");
+    let direction = file.direction.as_deref().unwrap_or("?");
+    let age = file.last_success.map_or_else(|| "never".to_owned(), |age| format!("{} ago", duration(age)));
+    let error = file.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let asides = file.asides.iter().fold(String::new(), |all, place| all + " " + place);
+    format!("file {}: {state}, {direction}, {age}{error}{asides}", file.path)
 }
 
 fn target(target: &Target) -> String {

@@ -7,7 +7,7 @@ mod actions;
 
 use core::fmt;
 use core::time::Duration;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm};
@@ -136,6 +136,14 @@ impl Instance {
     pub fn others(&self, source: IpAddr) -> impl Iterator<Item = IpAddr> + '_ {
         let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &self.routers;
         all.iter().copied().filter(move |address| *address != source)
+    }
+
+    /// The virtual address that clients may have as their IPv6 gateway.
+    pub fn gateway6(&self) -> Option<Ipv6Addr> {
+        self.vips.iter().find_map(|vip| match vip.address {
+            IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        })
     }
 }
 

@@ -61,6 +61,9 @@ impl Daemon {
     }
 
     fn perform(&mut self, now: Instant, action: Action) {
+        if !matches!(action, Action::Advertise { .. }) {
+            self.chores.news();
+        }
         match action {
             Action::Advertise { instance, priority } => self.advertise(now, instance, priority),
             Action::Role(change) => self.tell_role(now, &change),
@@ -141,6 +144,7 @@ impl Daemon {
         self.peering.state_changed(now);
         self.duties.role_changed(&self.config, change, now);
         self.lease_roles(now);
+        self.file_roles();
         let line = notify::role_changed(&self.config, change);
         self.tell(now, line);
     }

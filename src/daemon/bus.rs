@@ -18,7 +18,7 @@
 //! * [`CallError::Status`]: the object's own refusal;
 //! * [`CallError::Busy`], [`CallError::TooLong`]: limits of ours.
 //!
-//! Whoever asks keeps the id and looks for it there. [`netifd`] and [`procd`] say what to ask, and read the answers.
+//! Whoever asks keeps the id and looks for it there. [`netifd`] says what to ask, and reads the answers.
 //! The state of netifd's interfaces is followed anyway: see [`network`].
 
 pub mod netifd;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::model::{Config, Scheduling};
 use crate::config::{self, Loaded, Rejected};
 use crate::status::{Checked, ConfigState};
+use crate::sync::file::{Hash, hash};
 
 use super::bounded;
 
@@ -17,19 +18,22 @@ pub struct ConfigFile {
     /// Why the file as it was read last is not.
     errors: Vec<String>,
     warnings: Vec<String>,
+    /// Of the text that is in force.
+    content: Option<Hash>,
 }
 
 impl ConfigFile {
     /// Nothing has been read yet.
     pub fn new(path: PathBuf) -> ConfigFile {
-        ConfigFile { path, loaded: None, errors: Vec::new(), warnings: Vec::new() }
+        ConfigFile { path, loaded: None, errors: Vec::new(), warnings: Vec::new(), content: None }
     }
 
     /// Reads the file again. If it is in order it is in force, else what was in force before still is.
     pub fn read(&mut self) -> Checked {
-        let (checked, loaded) = check(&self.path);
-        if let Some(loaded) = loaded {
+        let (checked, loaded) = check_content(&self.path);
+        if let Some((loaded, content)) = loaded {
             self.loaded = Some(loaded);
+            self.content = Some(content);
         }
         (self.errors, self.warnings) = (checked.errors.clone(), checked.warnings.clone());
         checked
@@ -76,6 +80,16 @@ impl ConfigFile {
         self.loaded.as_ref().map_or(Scheduling::Ordinary, |loaded| loaded.config.scheduling)
     }
 
+    /// The hash of the text that is in force.
+    pub fn content(&self) -> Option<Hash> {
+        self.content
+    }
+
+    /// The file as it is now does not come into force, for this reason.
+    pub fn refuse(&mut self, error: String) {
+        self.errors = vec![error];
+    }
+
     /// For the status.
     pub fn state(&self) -> ConfigState {
         ConfigState {
@@ -94,13 +108,23 @@ impl ConfigFile {
 
 /// Checks a file without using it.
 pub fn check(path: &Path) -> (Checked, Option<Loaded>) {
+    let (checked, loaded) = check_content(path);
+    (checked, loaded.map(|(loaded, _)| loaded))
+}
+
+/// The hash of a file's text, if it could come into force.
+pub fn content_if_valid(path: &Path) -> Option<Hash> {
+    check_content(path).1.map(|(_, content)| content)
+}
+
+fn check_content(path: &Path) -> (Checked, Option<(Loaded, Hash)>) {
     let file = path.display().to_string();
-    let result = bounded::read(path).map(|bytes| config::load(&file, &bytes));
+    let result = bounded::read(path).map(|bytes| config::load(&file, &bytes).map(|it| (it, hash(&bytes))));
     let checked = Checked { file, ..Checked::default() };
     match result {
-        Ok(Ok(loaded)) => {
+        Ok(Ok((loaded, content))) => {
             let warnings = sentences(&loaded.warnings);
-            (Checked { valid: true, warnings, ..checked }, Some(loaded))
+            (Checked { valid: true, warnings, ..checked }, Some((loaded, content)))
         }
         Ok(Err(Rejected { errors, warnings, omitted })) => {
             let mut errors = sentences(&errors);

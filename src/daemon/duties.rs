@@ -5,6 +5,7 @@
 
 mod conntrackd;
 mod dnsmasq;
+mod filter;
 mod firewall;
 mod hands;
 mod hooks;
@@ -21,7 +22,7 @@ use std::thread;
 use nix::errno::Errno;
 
 use crate::config::model::{Config, GroupId, LinkRef};
-use crate::duties::{Kind, Planner, Side, Ticket};
+use crate::duties::{Duty, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
 use crate::netlink::{Groups, Socket};
@@ -40,6 +41,7 @@ use super::system::System;
 
 use conntrackd::Conntrackd;
 use dnsmasq::DhcpConfig;
+use firewall::Ruleset;
 use hands::{Scene, Toolbox};
 use hooks::HookRuns;
 use recipe::Recipe;
@@ -52,8 +54,6 @@ pub struct Duties {
     tools: Tools,
     hooks: HookRuns,
     wans: Wans,
-    /// The groups that were master in an earlier life in this boot, and may be again in a moment.
-    resuming: Vec<String>,
     /// Something has happened since the last look.
     is_news: bool,
     next_deadline: Option<Instant>,
@@ -67,8 +67,10 @@ struct Tools {
     netlink: Option<Socket>,
     /// Attempts that take several steps, or time.
     recipes: Map<Ticket, Recipe>,
-    /// The scripts that the packet filter was given last, by table.
-    scripts: Map<String, String>,
+    /// To the packet filter; `None` if there is none.
+    filter: Option<Socket>,
+    /// The tables that the packet filter was given, and for which side.
+    loaded: Map<String, (Ruleset, Side)>,
     conntrackd: Conntrackd,
     dhcp: DhcpConfig,
 }
@@ -78,7 +80,8 @@ impl Duties {
     ///
     /// # Errors
     /// Those of `epoll`.
-    pub fn new(now: Instant, poller: &mut Poller) -> Result<Duties, Errno> {
+    pub fn new(run_dir: &RunDir, now: Instant, poller: &mut Poller) -> Result<Duties, Errno> {
+        Conntrackd::bury(&run_dir.file(""));
         let children = Children::new()?;
         poller.add(&children, Source::Duties, Interest::Read)?;
         Ok(Duties {
@@ -87,33 +90,22 @@ impl Duties {
                 children,
                 netlink: Socket::open(Groups::NONE).ok(),
                 recipes: Map::new(),
-                scripts: Map::new(),
+                filter: Socket::open_filter().ok(),
+                loaded: Map::new(),
                 conntrackd: Conntrackd::default(),
                 dhcp: DhcpConfig::default(),
             },
             hooks: HookRuns::default(),
             wans: Wans::default(),
-            resuming: Vec::new(),
             is_news: true,
             next_deadline: None,
         })
     }
 
-    /// The groups that advertised as master in an earlier life in this boot.
-    pub fn resume(&mut self, groups: Vec<String>) {
-        self.resuming = groups;
-    }
-
     /// Takes a configuration, read from the file at `path`, and the groups' roles.
     pub fn configure(&mut self, config: &Config, path: &Path, role: impl Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
-        self.tools.scripts.clear();
-        let resuming = &self.resuming;
-        let wanted = |id: GroupId, kind| {
-            let group = config.groups.get(id.index())?;
-            wanted(role(id), kind, resuming.contains(&group.name))
-        };
-        self.planner.configure(crate::duties::of(config), wanted, now);
+        self.planner.configure(crate::duties::of(config), |id, kind| wanted(role(id), kind), now);
         // Whatever was done for the old one may be outdated.
         self.planner.look_again(|_| true, now);
         self.is_news = true;
@@ -122,15 +114,18 @@ impl Duties {
     /// A group's role has changed.
     pub fn role_changed(&mut self, config: &Config, change: &RoleChange, now: Instant) {
         let Some(group) = config.groups.get(change.group.index()) else { return };
-        self.resuming.retain(|name| *name != group.name);
-        self.planner.set_role(change.group, |kind| wanted(change.to, kind, false), now);
+        self.planner.set_role(change.group, |kind| wanted(change.to, kind), now);
         self.hooks.role_changed(&group.name, change);
         self.is_news = true;
     }
 
     /// Something outside may have changed: links, addresses, netifd's interfaces.
     pub fn look_at_interfaces(&mut self, now: Instant) {
-        self.planner.look_again(|duty| duty.kind == Kind::Interface, now);
+        let depends = |duty: &Duty| match duty.kind {
+            Kind::Interface | Kind::Guard | Kind::Adverts | Kind::Firewall => true,
+            Kind::Dhcp | Kind::Conntrack | Kind::Route | Kind::Service | Kind::Reload => false,
+        };
+        self.planner.look_again(depends, now);
         self.is_news = true;
     }
 
@@ -213,13 +208,13 @@ impl Duties {
 
 /// How a thing should be in a role; `None`: as it is.
 ///
-/// A router that starts does not know its role yet. It must not give DHCP leases then, for another router may do so; but
-/// one that served a moment ago goes on.
-fn wanted(role: Role, kind: Kind, is_resuming: bool) -> Option<Side> {
+/// A router that starts does not know its role yet. It must not give DHCP leases then, for another router may do so. (One
+/// that served a moment ago knows it in the first turn of its loop, before anything is done here.)
+fn wanted(role: Role, kind: Kind) -> Option<Side> {
     match role {
         Role::Master => Some(Side::Master),
         Role::Backup | Role::Fault => Some(Side::Standby),
-        Role::Init if kind == Kind::Guard && !is_resuming => Some(Side::Standby),
+        Role::Init if kind == Kind::Guard => Some(Side::Standby),
         Role::Init => None,
     }
 }
@@ -233,7 +228,7 @@ pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Po
         return Ok(());
     };
     let now = clock::now();
-    let mut duties = Duties::new(now, poller)?;
+    let mut duties = Duties::new(run_dir, now, poller)?;
     let mut bus = Bus::new(&[], now);
     let mut leases = Leases::open(run_dir.file("leases"), None, now);
     duties.configure(&config, path, |_| Role::Backup, now);

@@ -33,6 +33,11 @@ impl Gather {
         let is_next = now.since(self.last) < limits::GATHER.saturating_mul(2);
         self.streak = if is_next { self.streak.saturating_add(1) } else { 0 };
         self.last = now;
+        self.is_streak()
+    }
+
+    /// Whether packets have come in numbers lately.
+    pub fn is_streak(&self) -> bool {
         self.streak >= limits::GATHER_AFTER
     }
 }

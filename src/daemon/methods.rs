@@ -121,7 +121,7 @@ impl Daemon {
                 Err(answer) => answer,
             },
             "check" => encode(&config_file::check(self.config_path()).0),
-            "reload" => encode(&self.reload(now)),
+            "reload" => return self.reload_asked(Some(caller), now),
             "switch" => match self.switch(caller, arguments, now) {
                 Ok(()) => return Reply::Later,
                 Err(answer) => answer,
@@ -163,7 +163,7 @@ impl Daemon {
 
     /// Brings over now what is not yet; `Err` is the answer if there is nobody to bring it to.
     fn sync(&mut self, caller: Caller, now: Instant) -> Result<(), Answer> {
-        if self.leases.path().is_none() {
+        if self.leases.path().is_none() && !self.files.is_on() {
             return Err(encode(&refused(NO_SYNC)));
         }
         if self.peering.mesh.connected().next().is_none() {
@@ -238,7 +238,8 @@ fn refused(why: &str) -> Outcome {
     Outcome { done: false, error: Some(why.into()), took_ms: None }
 }
 
-fn encode(value: &dyn Encode) -> Answer {
+/// A value as an answer.
+pub fn encode(value: &dyn Encode) -> Answer {
     Data::encode(value).map_err(|_| Failure::TooLong)
 }
 

@@ -7,10 +7,12 @@
 mod act;
 mod bounded;
 pub mod bus;
+mod chores;
 pub mod clock;
 pub mod config_file;
 pub mod conflicts;
 mod duties;
+pub mod files;
 mod gather;
 mod handover;
 pub mod history;
@@ -36,4 +38,5 @@ mod system;
 
 pub use bounded::read as read_bounded;
 pub use release::release;
+pub use resolver::Resolver;
 pub use run::{Error, Options, run};

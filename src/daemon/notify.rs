@@ -86,11 +86,12 @@ pub fn noticed(config: &Config, notice: &Notice) -> Line {
     Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
 }
 
-/// What follows the master began to fail, or works again.
-pub fn sync_changed(trouble: Option<&str>) -> Line {
-    let (level, event) =
-        if trouble.is_some() { (Level::Warn, "sync_failed") } else { (Level::Info, "sync_recovered") };
-    let message = trouble.unwrap_or("leases: the other router is told of them again").to_owned();
+/// What follows the master began to fail (`Ok`: what is wrong), or works again.
+pub fn sync_changed(trouble: Result<&str, &str>) -> Line {
+    let (level, event, message) = match trouble {
+        Ok(trouble) => (Level::Warn, "sync_failed", trouble.to_owned()),
+        Err(recovery) => (Level::Info, "sync_recovered", recovery.to_owned()),
+    };
     Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
 }
 

@@ -11,8 +11,14 @@ impl Daemon {
     /// Reads adverts, a bounded number of them.
     pub(super) fn receive(&mut self, slot: u16, now: Instant) -> Backlog {
         let mut buffer = core::mem::take(&mut self.packet);
-        let mut backlog = Backlog::More;
-        for _ in 0..limits::PACKETS_PER_TURN {
+        // What is left is seen in the next turn, which is soon enough while no timer is due in this one: to ask
+        // whether there is more costs as much as to read it.
+        let is_due = self.engine.next_deadline().is_some_and(|deadline| deadline <= now);
+        let (portion, mut backlog) = match is_due || self.gather.is_streak() {
+            true => (limits::PACKETS_PER_TURN, Backlog::More),
+            false => (self.sockets.usual(slot), Backlog::None),
+        };
+        for _ in 0..portion {
             match self.sockets.receive(slot, &mut buffer) {
                 Received::Packet(packet) => {
                     self.gather.heard();

@@ -19,6 +19,7 @@ use crate::peer::{PeerId, about};
 use crate::status;
 
 use super::clock;
+use super::files::is_file;
 use super::leases::is_lease;
 use super::report::host_name;
 use super::run::Daemon;
@@ -97,9 +98,9 @@ impl Peering {
         }
     }
 
-    /// A new turn of the loop.
-    pub fn begin_turn(&mut self) {
-        self.mesh.begin_turn();
+    /// A turn of the loop in which peers were served is over.
+    pub fn end_turn(&mut self) {
+        self.mesh.end_turn();
     }
 
     /// When [`Daemon::expire_peers`] has something to do.
@@ -200,7 +201,7 @@ impl Daemon {
         self.peers_happened(happenings, now);
         if self.peering.holding && self.is_nobody_to_ask(now) {
             self.peering.holding = false;
-            self.step(now, Event::HoldPreempt { until: None });
+            self.release_preempt(now);
         }
         if self.peering.state_due <= now {
             self.peering.state_due = now.after(STATE_EVERY);
@@ -211,7 +212,7 @@ impl Daemon {
     }
 
     /// Whether the other router has no channel at all, or none with our key.
-    fn is_nobody_to_ask(&self, now: Instant) -> bool {
+    pub(super) fn is_nobody_to_ask(&self, now: Instant) -> bool {
         let views = self.peering.mesh.views(now);
         views.iter().all(|view| matches!(view.trouble, Some(Reach::Key | Reach::Refused)))
     }
@@ -238,12 +239,14 @@ impl Daemon {
         let _ = self.peering.mesh.send(peer, &message, &mut self.poller, now);
         self.peering.state_changed(now);
         self.leases_up(peer, now);
+        self.files_up(peer);
     }
 
     fn peer_down(&mut self, peer: PeerId, end: &End, now: Instant) {
         self.peering.known.remove(&peer);
         self.peer_gone(peer, now);
         self.leases_down(peer, now);
+        self.files_down(peer, now);
         let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
         let name = view.and_then(|view| view.hello).map(|hello| hello.node).unwrap_or_default();
         self.tell_peer("channel_down", format!("peer {name}: channel down: {end}"), now);
@@ -268,6 +271,7 @@ impl Daemon {
             Message::Take(request) => self.take(peer, request, now),
             Message::Prepared(reply) | Message::Taken(reply) => self.answered(peer, reply, now),
             Message::Bulk(bulk) if is_lease(bulk.kind) => self.leases_said(peer, &bulk, now),
+            Message::Bulk(bulk) if is_file(bulk.kind) => self.files_said(peer, bulk),
             // Belonging to what is not on, or to the session.
             Message::Bulk(_) | Message::Hello(_) | Message::Adopt | Message::Bye(_) | Message::Ping => {}
         }
@@ -294,6 +298,13 @@ impl Daemon {
         }
         // Whatever it may have had to say is said.
         if core::mem::take(&mut self.peering.holding) {
+            self.release_preempt(now);
+        }
+    }
+
+    /// Nothing holds back a preemption any more, if that is so.
+    pub(super) fn release_preempt(&mut self, now: Instant) {
+        if !self.peering.holding && !self.files.is_holding() {
             self.step(now, Event::HoldPreempt { until: None });
         }
     }

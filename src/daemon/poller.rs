@@ -33,6 +33,8 @@ pub enum Source {
     Duties,
     /// News from the DHCP server's lease file.
     Leases,
+    /// News from the thread that looks after files.
+    Files,
     /// The timer.
     Timer,
 }
@@ -52,7 +54,8 @@ impl Source {
             Source::Bus => (9, 0),
             Source::Duties => (10, 0),
             Source::Leases => (11, 0),
-            Source::Timer => (12, 0),
+            Source::Files => (12, 0),
+            Source::Timer => (13, 0),
         };
         kind << 16 | slot as u64
     }
@@ -72,6 +75,7 @@ impl Source {
             9 => Source::Bus,
             10 => Source::Duties,
             11 => Source::Leases,
+            12 => Source::Files,
             _ => Source::Timer,
         }
     }

@@ -26,7 +26,7 @@ impl Daemon {
         self.tell_links(now);
     }
 
-    /// SIGHUP, or `gwha reload`. A bad file leaves everything as it is.
+    /// Reads the file again. A bad one leaves everything as it is.
     pub(super) fn reload(&mut self, now: Instant) -> Checked {
         let before = self.file.scheduling();
         let checked = self.file.read();
@@ -41,6 +41,7 @@ impl Daemon {
             self.find_devices(now);
             // The key file may be another one under the same configuration.
             self.peers_configured(now);
+            self.release_own();
         }
         checked
     }
@@ -77,6 +78,7 @@ impl Daemon {
         self.peers_configured(now);
         self.duties.configure(&self.config, self.file.path(), |id| self.engine.role(id).0, now);
         self.configure_leases(now);
+        self.configure_files(now);
     }
 
     /// Points sockets and probes at the devices that the links are now.

@@ -16,6 +16,7 @@ use crate::wire::types::{Family, Version};
 
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
+use super::files::Files;
 use super::leases::Leases;
 use super::peering::Peering;
 use super::run::Daemon;
@@ -43,6 +44,8 @@ pub struct Sources<'a> {
     pub dhcp: Vec<String>,
     /// DHCP leases.
     pub leases: &'a Leases,
+    /// Files that follow.
+    pub files: &'a Files,
     /// When the daemon was started.
     pub started: Instant,
     /// The present.
@@ -65,6 +68,7 @@ impl Daemon {
                 .duties
                 .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
             leases: &self.leases,
+            files: &self.files,
             started: self.started,
             now,
         }
@@ -94,6 +98,7 @@ impl Sources<'_> {
             tracks: zip_ids(&config.tracks, TrackId).map(|(id, it)| self.track(id, it)).collect(),
             actions: self.rows.iter().map(action).collect(),
             leases: self.leases.status(self.now),
+            files: self.files.status(self.now),
             ..Status::default()
         };
         peers::show(&self, &mut status);

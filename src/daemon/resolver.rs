@@ -49,6 +49,14 @@ impl Resolver {
         !self.devices.is_empty()
     }
 
+    /// An interface of the file that is this device; `lan` if there are several and it is one of them.
+    pub fn interface_on(&self, device: &str) -> Option<&str> {
+        let mut on_it =
+            self.devices.iter().map(|(name, _)| name.as_str()).filter(|name| self.follow(name) == device);
+        let first = on_it.next()?;
+        Some(on_it.find(|name| *name == "lan").unwrap_or(first))
+    }
+
     /// The device that a link is; `None` if that can't be the name of one.
     pub fn device(&self, link: &LinkRef) -> Option<IfName> {
         let name = match link {
@@ -173,6 +181,18 @@ config device
         for (interface, expected) in expected {
             assert_eq!(device(interface).as_deref(), Some(expected), "{interface}");
         }
+    }
+
+    #[test]
+    fn device_is_known_by_its_interface() {
+        let mut resolver = resolver();
+        for (device, interface) in [("br-lan", Some("lan")), ("pppoe-wan", Some("wan")), ("eth9", None)] {
+            assert_eq!(resolver.interface_on(device), interface, "{device}");
+        }
+        resolver.read(
+            b"config interface 'guest'\n option device 'br'\nconfig interface 'lan'\n option device 'br'\n",
+        );
+        assert_eq!(resolver.interface_on("br"), Some("lan"));
     }
 
     #[test]

@@ -22,10 +22,12 @@ use crate::status::Happening;
 use super::act::Fact;
 use super::bounded::plain;
 use super::bus::Bus;
+use super::chores::Chores;
 use super::clock::{self, Timer};
 use super::config_file::ConfigFile;
 use super::conflicts::Conflicts;
 use super::duties::Duties;
+use super::files::Files;
 use super::gather::{self, Gather};
 use super::handover::Asked;
 use super::history::History;
@@ -101,6 +103,7 @@ pub struct Daemon {
     pub(super) bus: Bus,
     pub(super) duties: Duties,
     pub(super) leases: Leases,
+    pub(super) files: Files,
     pub(super) storage: Storage,
     pub(super) poller: Poller,
     pub(super) life: Life,
@@ -115,6 +118,7 @@ pub struct Daemon {
     pub(super) packet: Buffer,
     backlog_turns: u32,
     pub(super) gather: Gather,
+    pub(super) chores: Chores,
 }
 
 /// Whether the loop goes on.
@@ -164,7 +168,7 @@ impl Daemon {
         let socket = run_dir::control_socket(&options.run_dir);
         let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
         let boot = boot(&run_dir);
-        let duties = Duties::new(started, &mut poller).map_err(kernel("epoll"))?;
+        let duties = Duties::new(&run_dir, started, &mut poller).map_err(kernel("epoll"))?;
         let idle = Arc::new(Config::idle());
         let mut daemon = Daemon {
             started,
@@ -185,6 +189,7 @@ impl Daemon {
             bus: Bus::new(&options.ubus, started),
             duties,
             leases: Leases::open(run_dir.file("leases"), run_dir.boot(), started),
+            files: Files::new(started),
             storage: Storage::default(),
             poller,
             life: Life::Running,
@@ -196,9 +201,9 @@ impl Daemon {
             packet: Buffer::new(),
             backlog_turns: 0,
             gather: Gather::default(),
+            chores: Chores::new(),
             run_dir,
         };
-        daemon.duties.resume(daemon_was_master(&boot));
         daemon.first_config(&boot, started);
         Ok(daemon)
     }
@@ -216,11 +221,6 @@ impl Daemon {
             backlog = self.serve_all(ready, now);
         }
         self.expire(backlog, now);
-        self.memory.flush();
-        self.run_duties(now);
-        self.leases.flush();
-        self.write_lines();
-        self.bus.flush(&mut self.poller);
         self.gather(backlog, now);
         Ok(())
     }
@@ -235,7 +235,6 @@ impl Daemon {
     }
 
     fn serve_all(&mut self, ready: Vec<Source>, now: Instant) -> Backlog {
-        self.peering.begin_turn();
         let mut backlog = Backlog::None;
         for source in &ready {
             if self.serve(*source, now) == Backlog::More {
@@ -251,6 +250,9 @@ impl Daemon {
     }
 
     fn serve(&mut self, source: Source, now: Instant) -> Backlog {
+        if !matches!(source, Source::Packets(_) | Source::Timer) {
+            self.chores.news();
+        }
         match source {
             Source::Netlink => self.links_changed(now),
             Source::Packets(slot) => return self.receive(slot, now),
@@ -275,6 +277,7 @@ impl Daemon {
             Source::Bus => self.serve_bus(now),
             Source::Duties => self.serve_duties(now),
             Source::Leases => self.leases_found(now),
+            Source::Files => self.files_found(now),
             Source::Timer => self.timer.fired(),
         }
         Backlog::None
@@ -288,7 +291,7 @@ impl Daemon {
                     self.peering.mesh.leave(now);
                 }
                 Request::Reload => {
-                    self.reload(now);
+                    self.reload_asked(None, now);
                 }
                 // The probers watch their children themselves.
                 Request::Child => {}
@@ -297,49 +300,19 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let deadlines = [
-            self.engine.next_deadline(),
-            self.system.next_deadline(),
-            self.sockets.retry_at(),
-            self.conflicts.retry_at(),
-            self.server.next_deadline(),
-            self.peering.next_deadline(),
-            self.asked.next_deadline(),
-            self.bus.next_deadline(),
-            self.duties.next_deadline(),
-            self.leases.next_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
+        [self.engine.next_deadline(), self.chores.due()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     fn expire(&mut self, backlog: Backlog, now: Instant) {
-        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if is_due(self.system.next_deadline()) {
-            self.links_changed(now);
-        }
-        if is_due(self.sockets.retry_at()) || is_due(self.conflicts.retry_at()) {
-            self.update_sockets(now);
-        }
-        if is_due(self.server.next_deadline()) {
-            self.server.expire(now, &mut self.poller);
-        }
+        self.begin_chores(now);
         let may_wait = backlog == Backlog::More && self.backlog_turns < limits::BACKLOG_TURNS;
         self.backlog_turns = if may_wait { self.backlog_turns.saturating_add(1) } else { 0 };
-        if !may_wait && is_due(self.engine.next_deadline()) {
+        if !may_wait && self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
             self.step(now, Event::Timeout);
         }
-        // Last: nothing that decides about a role waits for it.
-        if is_due(self.peering.next_deadline()) {
-            self.expire_peers(now);
-        }
-        if is_due(self.asked.next_deadline()) {
-            self.expire_asked(now);
-        }
-        if is_due(self.bus.next_deadline()) {
-            self.serve_bus(now);
-        }
-        self.expire_leases(now);
+        self.memory.flush();
+        self.end_chores(now);
     }
 
     pub(super) fn waiting(&mut self) -> &mut Waiting {
@@ -353,12 +326,6 @@ impl Daemon {
     pub(super) fn happened(&self, limit: usize, now: Instant) -> Vec<Happening> {
         self.history.last(limit, now)
     }
-}
-
-/// The groups that served in an earlier life.
-fn daemon_was_master(boot: &Boot) -> Vec<String> {
-    let served = boot.groups.iter().filter(|group| group.last_advert.is_some());
-    served.map(|group| group.group.clone()).collect()
 }
 
 /// What an earlier life has left.

@@ -85,8 +85,12 @@ impl RunDir {
     /// everything that is synced. A daemon with a run-time directory of its own (a test, a second
     /// instance) keeps it there, or two of them would share one flag.
     pub fn maintenance_flag(&self) -> PathBuf {
-        let dir = if self.path == Path::new(DEFAULT) { Path::new(STATE_DIR) } else { &self.path };
-        dir.join("maintenance")
+        self.state_dir().join("maintenance")
+    }
+
+    /// Where what outlives a reboot is kept: on flash, if the run-time directory is the usual one.
+    pub fn state_dir(&self) -> &Path {
+        if self.path == Path::new(DEFAULT) { Path::new(STATE_DIR) } else { &self.path }
     }
 }
 

@@ -14,6 +14,7 @@ use socket2::Socket;
 
 use crate::config::model::{Config, Instance, InstanceId, LinkId, Mode};
 use crate::engine::Instant;
+use crate::limits;
 use crate::wire::types::Family;
 use crate::wire::vrrp::{self, Outgoing};
 
@@ -112,6 +113,12 @@ impl Sockets {
     /// The links that a slot's packets arrive on.
     pub fn link(&self, slot: u16, position: usize) -> Option<LinkId> {
         self.slots.get(usize::from(slot))?.as_ref()?.wanted.links.get(position).copied()
+    }
+
+    /// How many packets come together in a slot while nothing happens: one of each instance.
+    pub fn usual(&self, slot: u16) -> usize {
+        let of_slot = self.senders.iter().filter(|sender| sender.slot == Some(usize::from(slot)));
+        of_slot.count().clamp(1, limits::PACKETS_PER_TURN)
     }
 
     /// The next packet that is waiting in a slot.

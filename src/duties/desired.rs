@@ -1,6 +1,6 @@
 //! The duties of a configuration.
 
-use crate::config::model::{Actions, Config, GroupId};
+use crate::config::model::{Actions, Config, Group, GroupId};
 
 use super::step::Kind;
 
@@ -24,7 +24,7 @@ pub fn of(config: &Config) -> Vec<(GroupId, Duty)> {
         return duties;
     }
     for (id, group) in (0..).map(GroupId).zip(&config.groups) {
-        for (kind, name) in names(&group.actions, &group.name) {
+        for (kind, name) in names(config, group) {
             if !duties.iter().any(|(_, duty)| duty.kind == kind && duty.name == name) {
                 duties.push((id, Duty { kind, name, group: group.name.clone() }));
             }
@@ -44,14 +44,22 @@ fn route(actions: &Actions) -> Option<String> {
     Some(name)
 }
 
-fn names(actions: &Actions, group: &str) -> Vec<(Kind, String)> {
-    let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.to_owned()));
+/// Whether a group has a virtual address that can be the IPv6 gateway of clients.
+fn has_gateway6(config: &Config, group: &Group) -> bool {
+    group.instances.iter().filter_map(|id| config.instances.get(id.index())).any(|it| it.gateway6().is_some())
+}
+
+fn names(config: &Config, group: &Group) -> Vec<(Kind, String)> {
+    let is_gateway6 = group.actions.dhcp_on_master && has_gateway6(config, group);
+    let Group { actions, name: group, .. } = group;
+    let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.clone()));
     let each = |names: &[String], kind| -> Vec<(Kind, String)> {
         names.iter().map(|name| (kind, name.clone())).collect()
     };
     own(actions.dhcp_on_master, Kind::Guard)
         .into_iter()
         .chain(own(actions.dhcp_on_master, Kind::Dhcp))
+        .chain(own(is_gateway6, Kind::Adverts))
         .chain(own(actions.conntrack, Kind::Conntrack))
         .chain(own(actions.conntrack || actions.snat, Kind::Firewall))
         .chain(route(actions).map(|name| (Kind::Route, name)))

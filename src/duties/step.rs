@@ -9,6 +9,8 @@ pub enum Kind {
     Guard,
     /// dnsmasq's DHCP.
     Dhcp,
+    /// Router advertisements: from the virtual address on the master, held back elsewhere.
+    Adverts,
     /// conntrackd: says what happens on the master, listens elsewhere.
     Conntrack,
     /// Translation to the WAN's VIP, and the quiet window after a takeover.
@@ -65,7 +67,7 @@ pub struct Step {
 }
 
 /// The order of a promotion and of a demotion. docs/ACTIONS.md shows the same table.
-pub static STEPS: [Step; 8] = [
+pub static STEPS: [Step; 9] = [
     Step {
         kind: Kind::Guard,
         master: "lifted",
@@ -85,6 +87,16 @@ pub static STEPS: [Step; 8] = [
         deadline: Duration::from_secs(15),
         look_every: Some(Duration::from_secs(30)),
         protects: "an answer while dnsmasq restarts without its DHCP",
+    },
+    Step {
+        kind: Kind::Adverts,
+        master: "from the virtual address",
+        standby: "held back",
+        promote_after: &[],
+        demote_after: &[],
+        deadline: Duration::from_secs(5),
+        look_every: Some(Duration::from_secs(30)),
+        protects: "two IPv6 gateways at a client, or the farewell of a gateway that lives on",
     },
     Step {
         kind: Kind::Conntrack,
@@ -130,8 +142,8 @@ pub static STEPS: [Step; 8] = [
         kind: Kind::Service,
         master: "running",
         standby: "stopped",
-        promote_after: &[after(Kind::Interface, 3000)],
-        demote_after: &[after(Kind::Interface, 500)],
+        promote_after: &[after(Kind::Interface, 3000), after(Kind::Adverts, 1000)],
+        demote_after: &[after(Kind::Interface, 500), after(Kind::Adverts, 500)],
         deadline: Duration::from_secs(15),
         look_every: Some(Duration::from_secs(30)),
         protects: "services that bind to an interface which is not there; a DHCP client that gives the lease back",
@@ -158,6 +170,7 @@ impl Kind {
         match self {
             Kind::Guard => "dhcp_guard",
             Kind::Dhcp => "dhcp",
+            Kind::Adverts => "router_adverts",
             Kind::Conntrack => "conntrack",
             Kind::Firewall => "firewall",
             Kind::Route => "route",

@@ -77,11 +77,11 @@ impl Children {
         Ok(Children { epoll, running: Vec::new(), dying: Vec::new() })
     }
 
-    /// Starts a program under a number of the caller's.
+    /// Starts a program under a number of the caller's; its process id.
     ///
     /// # Errors
     /// If it can't be started, or if too many are under way.
-    pub fn start(&mut self, number: u32, program: &Program) -> io::Result<()> {
+    pub fn start(&mut self, number: u32, program: &Program) -> io::Result<i32> {
         self.bury();
         if self.running.len().saturating_add(self.dying.len()) >= CHILDREN_MAX {
             return Err(Errno::EAGAIN.into());
@@ -91,8 +91,9 @@ impl Children {
         let arguments: Vec<&CStr> = arguments.iter().map(AsRef::as_ref).collect();
         let child = Child::spawn(&arguments, &program.environment, Output::Kept)?;
         self.epoll.add(&child, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+        let pid = child.pid();
         self.running.push((number, child));
-        Ok(())
+        Ok(pid)
     }
 
     /// Returns those that have ended.

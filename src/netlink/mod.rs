@@ -6,6 +6,7 @@
 //!   [`Event::parse`] reads one, and [`Link`], [`Address`], [`Route`] and [`Rule`] build requests.
 //! - [`Exchange`] follows one request to its end: it knows which replies belong to it, and what they mean.
 //! - [`Socket`] moves the datagrams, and never blocks.
+//! - [`SetContent`] is the one thing that is said to the packet filter, over a socket of its own.
 //! - [`Mirror`] is a copy of links and addresses that events keep true.
 //!
 //! # What never panics
@@ -27,6 +28,7 @@ mod attribute;
 mod error;
 mod event;
 mod exchange;
+mod filter;
 pub mod link;
 mod message;
 mod mirror;
@@ -42,6 +44,7 @@ pub use attribute::{Attribute, Attributes};
 pub use error::{Error, ParseError};
 pub use event::Event;
 pub use exchange::{Exchange, Expect, Progress};
+pub use filter::SetContent;
 pub use link::{Link, LinkFlags, LinkKind, OperState, Port, PortState, Power};
 pub use message::{Content, KernelError, Message, Messages};
 pub use mirror::Mirror;

@@ -41,6 +41,11 @@ impl Request {
         Request::new(kind, libc::NLM_F_DUMP)
     }
 
+    /// A part of a batch, which is acknowledged as a whole.
+    pub(super) fn part(kind: u16, flags: i32) -> Request {
+        Request::new(kind, flags)
+    }
+
     fn new(kind: u16, flags: i32) -> Request {
         let flags = (flags | libc::NLM_F_REQUEST) as u16;
         let mut bytes = vec![0; HEADER_SIZE];

@@ -10,6 +10,7 @@ use nix::sys::socket::{
 };
 use nix::{setsockopt_impl, sockopt_impl};
 
+use super::filter::{self, SetContent};
 use super::{Error, Event, Exchange, Expect, Messages, Progress, Request};
 
 /// What a socket is told about without asking: a set of multicast groups (`RTMGRP_*`).
@@ -59,8 +60,21 @@ impl Socket {
     ///
     /// The error of the system call that failed. Options that old kernels lack are done without.
     pub fn open(groups: Groups) -> Result<Socket, Errno> {
+        Socket::to(SockProtocol::NetlinkRoute, groups)
+    }
+
+    /// Opens a socket to the packet filter, for [`Socket::has_table`] and [`Socket::fill`] only.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::open`].
+    pub fn open_filter() -> Result<Socket, Errno> {
+        Socket::to(SockProtocol::NetlinkNetFilter, Groups::NONE)
+    }
+
+    fn to(protocol: SockProtocol, groups: Groups) -> Result<Socket, Errno> {
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
         // Each of these is a help only. Errors in the kernel's own words need EXT_ACK (4.12); CAP_ACK (4.3) leaves
         // the request out of errors; GET_STRICT_CHK (4.20) makes the kernel filter dumps.
         let _ = setsockopt(&fd, ExtendedAck, &true);
@@ -91,6 +105,28 @@ impl Socket {
         self.exchange(request, Expect::Dump, visit)
     }
 
+    /// Whether the packet filter has a table of the family `inet` by this name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::request`].
+    pub fn has_table(&mut self, name: &str) -> Result<bool, Error> {
+        match self.request(&filter::look_for(name)) {
+            Err(Error::Refused(error)) if error.errno == Errno::ENOENT => Ok(false),
+            found => found.map(|()| true),
+        }
+    }
+
+    /// Has a set of the packet filter hold these devices and no others.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::request`]; `ENOENT` if there is no such set.
+    pub fn fill(&mut self, content: &SetContent<'_>) -> Result<(), Error> {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.send(&content.batch(self.sequence), Expect::Ack, &mut |_| {})
+    }
+
     fn exchange(
         &mut self,
         request: &Request,
@@ -98,8 +134,12 @@ impl Socket {
         visit: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         self.sequence = self.sequence.wrapping_add(1);
-        let bytes = request.numbered(self.sequence);
-        sendto(self.fd.as_raw_fd(), &bytes, &NetlinkAddr::new(0, 0), MsgFlags::empty())
+        self.send(&request.numbered(self.sequence), expect, visit)
+    }
+
+    /// Sends what bears the present sequence number, and reads the answer.
+    fn send(&mut self, bytes: &[u8], expect: Expect, visit: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        sendto(self.fd.as_raw_fd(), bytes, &NetlinkAddr::new(0, 0), MsgFlags::empty())
             .map_err(Error::Socket)?;
         let mut exchange = Exchange::new(self.sequence, self.port, expect);
         for _ in 0..ANSWER_DATAGRAMS_MAX {

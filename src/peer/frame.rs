@@ -16,6 +16,10 @@ pub const BODY_BYTES: usize = 32 << 10;
 /// router keep more.
 pub const HANDSHAKE_BYTES: usize = 128;
 
+/// Bytes of the first sealed record's body, a `Hello` or a `Bye`. The handshake before it may be a recorded one, so
+/// nothing is proved yet; a later version's `Hello` has room to grow.
+pub const GREETING_BYTES: usize = 4 << 10;
+
 /// Bytes of any record's body: what its length can say, and what Noise can seal.
 pub const RECORD_BYTES: usize = u16::MAX as usize;
 

@@ -146,8 +146,21 @@ impl Mesh {
         };
         self.identity = identity;
         if !same {
+            self.close_all(poller, out, now);
             let plan = core::mem::take(&mut self.plan);
             self.configure(plan, poller, out, now);
+        }
+    }
+
+    /// Ends every connection: what the other side has shown is that it has the old key.
+    fn close_all(&mut self, poller: &mut Poller, out: &mut Vec<Happening>, now: Instant) {
+        for slot in 0..self.links.len() {
+            let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { continue };
+            if let Some(session) = link.session() {
+                session.leave("reload", now);
+            }
+            link.write();
+            self.close(slot, &End::Closed, poller, out, now);
         }
     }
 
@@ -225,8 +238,8 @@ impl Mesh {
         }
     }
 
-    /// A new turn of the loop.
-    pub fn begin_turn(&mut self) {
+    /// The turn of the loop is over: the next one may begin another handshake.
+    pub fn end_turn(&mut self) {
         self.handshake = Budget::Left;
     }
 

@@ -108,3 +108,6 @@ fn count(routers: &Routers) -> usize {
 fn others(all: &[IpAddr], own: IpAddr) -> Vec<(PeerId, IpAddr)> {
     (0..).map(PeerId).zip(all.iter().copied()).filter(|(_, address)| *address != own).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,9 @@ use core::time::Duration;
 use crate::engine::Instant;
 
 pub use super::end::End;
-use super::frame::{self, Frames, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record};
+use super::frame::{
+    self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record,
+};
 use super::handshake::{Ends, Failure, Handshake, Seal, Side};
 use super::key::Key;
 use super::message::{self, Bye, Hello, Message, PROTOCOL_OLDEST};
@@ -226,7 +228,11 @@ impl Session {
 
     fn take_records(&mut self, inbox: &mut Inbox, now: Instant, events: &mut Vec<Event>) -> Result<(), End> {
         while self.end().is_none() {
-            let limit = if self.is_shaking() { HANDSHAKE_BYTES } else { RECORD_BYTES };
+            let limit = match self.phase {
+                Phase::Shaking(_) => HANDSHAKE_BYTES,
+                Phase::Greeting(_) => GREETING_BYTES,
+                Phase::Greeted(_) | Phase::Open(_) | Phase::Over(_) => RECORD_BYTES,
+            };
             let Some((kind, body)) = inbox.next(limit).map_err(End::Malformed)? else { return Ok(()) };
             match kind {
                 RecordKind::Handshake => self.shake(body, now)?,

@@ -15,10 +15,12 @@ mod lab;
 mod program;
 
 mod cli;
+mod files;
 mod group;
 mod hostile;
 mod interop;
 mod leases;
+mod pair;
 mod peer;
 mod realtime;
 mod recovery;
@@ -26,3 +28,4 @@ mod selftest;
 mod setups;
 mod support;
 mod ubus;
+mod wire;

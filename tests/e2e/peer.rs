@@ -172,6 +172,25 @@ fn different_keys_are_shown_on_both_sides_and_nothing_is_learned() {
 }
 
 #[test]
+fn key_that_changes_under_the_same_configuration_ends_the_channel_of_the_old_one() {
+    scenario(|lab| {
+        let (a, b) = connected_pair(lab, &Setup::reference(200));
+        write_key(&key_file(lab, Host::A), '8');
+        a.hup();
+        for node in [&a, &b] {
+            until_says(node, "/peer/state", "wrong_key");
+            assert_eq!(node.at("/peer/connected"), false);
+        }
+
+        write_key(&key_file(lab, Host::B), '8');
+        b.hup();
+        until_connected(&a);
+        until_connected(&b);
+        assert_eq!(a.role(), "master");
+    });
+}
+
+#[test]
 fn key_that_is_missing_or_open_is_a_warning_and_is_found_when_it_comes() {
     scenario(|lab| {
         let setup = Setup::reference(200);
@@ -256,14 +275,26 @@ fn flood_of_connections_delays_no_advert_and_keeps_no_memory() {
                 count
             })
         };
+        let began = std::time::Instant::now();
         let tried = flood(Host::Stranger, 3) + flood(Host::B, 3);
         assert!(tried > 100, "only {tried} connections: that was no flood");
 
         assert_eq!((a.epoch(), b.epoch()), epochs, "a flood moved a role");
+        let gap = median_gap(lab, began);
+        assert!(gap.abs_diff(ms(100)) < ms(5), "adverts are {gap:?} apart");
         assert_eq!(a.at("/peer/connected"), true);
         assert!(resident_kib(&a) < memory + 1024, "{memory} KiB before, {} now", resident_kib(&a));
         holds_for("B follows A", ms(1000), || b.role() == "backup");
     });
+}
+
+/// The usual time between two adverts of A on the LAN.
+fn median_gap(lab: &Lab, since: std::time::Instant) -> std::time::Duration {
+    let adverts = lab.capture.adverts(Host::A, Segment::Lan, since);
+    let mut gaps: Vec<_> =
+        adverts.windows(2).map(|pair| pair[1].0.saturating_duration_since(pair[0].0)).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied().unwrap_or_default()
 }
 
 fn resident_kib(node: &Gwha) -> u64 {

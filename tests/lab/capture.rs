@@ -27,6 +27,8 @@ pub struct Sighting {
     pub at: Instant,
     pub segment: Segment,
     pub from: Host,
+    /// The hardware address that it came from.
+    pub mac: [u8; 6],
     pub frame: Frame,
 }
 
@@ -52,9 +54,11 @@ impl Capture {
                 };
                 let file = files.get_mut(&segment).expect("each segment has a file");
                 let _ = file.write_all(&record(taken, bytes));
-                if let Some(frame) = decode(bytes) {
+                if let (Some(frame), Some(&mac)) =
+                    (decode(bytes), bytes.get(6..).and_then(<[u8]>::first_chunk))
+                {
                     let at = instant(taken);
-                    list.lock().expect("no reader panics").push(Sighting { at, segment, from, frame });
+                    list.lock().expect("no reader panics").push(Sighting { at, segment, from, mac, frame });
                 }
             }
         });
@@ -73,7 +77,12 @@ impl Capture {
             Frame::Advert(advert) if (sighting.from, sighting.segment) == (from, segment) => {
                 Some((sighting.at, advert))
             }
-            Frame::Advert(_) | Frame::Garp { .. } | Frame::Advertisement { .. } => None,
+            Frame::Advert(_)
+            | Frame::Garp { .. }
+            | Frame::Advertisement { .. }
+            | Frame::DhcpReply { .. }
+            | Frame::RouterAdvert { .. }
+            | Frame::Shared => None,
         };
         self.since(since).into_iter().filter_map(sent).collect()
     }
@@ -82,7 +91,7 @@ impl Capture {
     pub fn announcements(&self, from: Host, since: Instant) -> Vec<Sighting> {
         let is_announcement = |frame: &Frame| match frame {
             Frame::Garp { .. } | Frame::Advertisement { .. } => true,
-            Frame::Advert(_) => false,
+            Frame::Advert(_) | Frame::DhcpReply { .. } | Frame::RouterAdvert { .. } | Frame::Shared => false,
         };
         self.since(since).into_iter().filter(|s| s.from == from && is_announcement(&s.frame)).collect()
     }

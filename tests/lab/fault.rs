@@ -131,6 +131,12 @@ impl Lab {
         });
     }
 
+    /// The host loses its power, as the others see it: every link is down, and nothing that it still does is seen on any
+    /// port. The other half is to kill what runs there.
+    pub fn power_off(&self, host: Host) {
+        host.segments().iter().for_each(|&segment| self.pull_cable(host, segment));
+    }
+
     /// What a reboot leaves of `host`: its own addresses and routes, no others, and its cables answering again.
     pub fn reboot(&self, host: Host) {
         let _ = fs::remove_dir_all(gwha::run_dir(host));
@@ -145,6 +151,7 @@ impl Lab {
         host.netns().ip_batch(&(script + &addresses(host)));
         for &segment in host.segments() {
             self.mend(host, segment);
+            self.plug_cable(host, segment);
         }
     }
 

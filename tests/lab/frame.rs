@@ -11,7 +11,16 @@ pub enum Frame {
     Garp { address: Ipv4Addr },
     /// An unsolicited neighbour advertisement for `address`.
     Advertisement { address: Ipv6Addr },
+    /// What a DHCP server says: OFFER (2), ACK (5) or NAK (6).
+    DhcpReply { kind: u8, transaction: u32 },
+    /// A router advertisement, and for how many seconds its sender is a default router.
+    RouterAdvert { source: Ipv6Addr, lifetime: u16 },
+    /// Anything else from [`SHARED_MAC`].
+    Shared,
 }
+
+/// The hardware address that two gateways may have on their WAN, though never at the same time.
+pub const SHARED_MAC: [u8; 6] = [2, 0, 0, 0, 0xff, 1];
 
 /// The fixed part of a VRRP message and the addresses it travelled between.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,23 +37,27 @@ pub struct Advert {
 
 const VRRP: u8 = 112;
 const ICMPV6: u8 = 58;
+const UDP: u8 = 17;
 
 /// Decodes an Ethernet frame; `None` for everything the tests have no use for.
 pub fn decode(frame: &[u8]) -> Option<Frame> {
     let payload = frame.get(14..)?;
-    match frame.get(12..14)? {
+    let found = match frame.get(12..14)? {
         [0x08, 0x00] => ipv4(payload),
         [0x08, 0x06] => arp(payload),
         [0x86, 0xdd] => ipv6(payload),
         _ => None,
-    }
+    };
+    found.or((frame.get(6..12)? == SHARED_MAC).then_some(Frame::Shared))
 }
 
 fn ipv4(packet: &[u8]) -> Option<Frame> {
     let header = usize::from(packet.first()? & 0x0f) * 4;
     let total = usize::from(u16::from_be_bytes(packet.get(2..4)?.try_into().ok()?));
-    if *packet.get(9)? != VRRP {
-        return None;
+    match *packet.get(9)? {
+        VRRP => {}
+        UDP => return dhcp(packet.get(header..)?),
+        _ => return None,
     }
     let source = IpAddr::V4(address4(packet, 12)?);
     let destination = IpAddr::V4(address4(packet, 16)?);
@@ -61,7 +74,29 @@ fn ipv6(packet: &[u8]) -> Option<Frame> {
         ICMPV6 if message.first() == Some(&136) && message.get(4)? & 0x40 == 0 => {
             Some(Frame::Advertisement { address: address6(message, 8)? })
         }
+        ICMPV6 if message.first() == Some(&134) => Some(Frame::RouterAdvert {
+            source: address6(packet, 8)?,
+            lifetime: u16::from_be_bytes(message.get(6..8)?.try_into().ok()?),
+        }),
         _ => None,
+    }
+}
+
+/// A reply (RFC 2131) from the server's port.
+fn dhcp(datagram: &[u8]) -> Option<Frame> {
+    const MESSAGE_TYPE: u8 = 53;
+    let message = datagram.get(8..)?;
+    if (datagram.get(..2)?, message.first()?) != (&67u16.to_be_bytes()[..], &2) {
+        return None;
+    }
+    let transaction = u32::from_be_bytes(message.get(4..8)?.try_into().ok()?);
+    let mut options = message.get(240..)?;
+    loop {
+        match *options.first()? {
+            0 => options = options.get(1..)?,
+            MESSAGE_TYPE => return Some(Frame::DhcpReply { kind: *options.get(2)?, transaction }),
+            _ => options = options.get(2 + usize::from(*options.get(1)?)..)?,
+        }
     }
 }
 

@@ -22,8 +22,13 @@ pub struct Gwha {
     pub run_dir: PathBuf,
     /// The socket of its bus, if it is on one.
     ubus: Option<PathBuf>,
+    /// What it sees as [`SITE`], if it has a disk of its own.
+    site: Option<PathBuf>,
     dir: PathBuf,
 }
+
+/// Where a gateway with a disk of its own sees that.
+pub const SITE: &str = "/run/site";
 
 impl Gwha {
     /// Starts the daemon on `host`.
@@ -41,17 +46,30 @@ impl Gwha {
         Gwha::begin(lab, host, &configuration(setup, host), Some(socket.to_owned()))
     }
 
+    /// Starts the daemon on `host` with a disk of its own: the directory `site` is [`SITE`] there, and the configuration
+    /// is in `etc/config/gwha` of it.
+    pub fn start_on_site(lab: &Lab, host: Host, configuration: &str, site: &Path) -> Gwha {
+        fs::create_dir_all(SITE).expect("the lab has a /run of its own");
+        fs::create_dir_all(site.join("etc/config")).expect("the lab's directory can be written");
+        let config = site.join("etc/config/gwha");
+        write(&config, configuration);
+        let run_dir = run_dir(host);
+        let daemon = run(host, &config, &run_dir, None, Some(site), &lab.dir);
+        Gwha { host, daemon, config, run_dir, ubus: None, site: Some(site.to_owned()), dir: lab.dir.clone() }
+    }
+
     fn begin(lab: &Lab, host: Host, configuration: &str, ubus: Option<PathBuf>) -> Gwha {
         let config = lab.dir.join(format!("{host}.gwha.conf"));
         let run_dir = run_dir(host);
         write(&config, configuration);
-        let daemon = run(host, &config, &run_dir, ubus.as_deref(), &lab.dir);
-        Gwha { host, daemon, config, run_dir, ubus, dir: lab.dir.clone() }
+        let daemon = run(host, &config, &run_dir, ubus.as_deref(), None, &lab.dir);
+        Gwha { host, daemon, config, run_dir, ubus, site: None, dir: lab.dir.clone() }
     }
 
     /// Starts the daemon again after it has ended, with what its last run has left behind.
     pub fn restart(&mut self) {
-        self.daemon = run(self.host, &self.config, &self.run_dir, self.ubus.as_deref(), &self.dir);
+        let Gwha { host, config, run_dir, ubus, site, dir, .. } = self;
+        self.daemon = run(*host, config, run_dir, ubus.as_deref(), site.as_deref(), dir);
     }
 
     /// Replaces the configuration file; the daemon is not told.
@@ -135,10 +153,28 @@ pub fn run_dir(host: Host) -> PathBuf {
     PathBuf::from(format!("/run/gwha-{host}"))
 }
 
-fn run(host: Host, config: &Path, run_dir: &Path, ubus: Option<&Path>, dir: &Path) -> Daemon {
+fn run(
+    host: Host,
+    config: &Path,
+    run_dir: &Path,
+    ubus: Option<&Path>,
+    site: Option<&Path>,
+    dir: &Path,
+) -> Daemon {
     // Each gateway has a host name of its own, as two routers have.
     let mut command = host.netns().command("unshare");
-    command.args(["--uts", "sh", "-c", r#"hostname "$0" && exec "$@""#, &format!("gw-{}", host.name())]);
+    let name = format!("gw-{}", host.name());
+    match site {
+        None => command.args(["--uts", "sh", "-c", r#"hostname "$0" && exec "$@""#, &name]),
+        Some(site) => {
+            let script = format!(r#"hostname "$0" && mount --rbind "$1" {SITE} && shift && exec "$@""#);
+            command.args(["--uts", "--mount", "sh", "-c", &script, &name]).arg(site)
+        }
+    };
+    let config = match site.and_then(|site| config.strip_prefix(site).ok()) {
+        Some(relative) => Path::new(SITE).join(relative),
+        None => config.to_owned(),
+    };
     command.arg(binary()).arg("run").arg("--stderr");
     command.arg("--config").arg(config).arg("--run-dir").arg(run_dir);
     if let Some(socket) = ubus {

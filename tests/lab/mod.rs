@@ -59,7 +59,9 @@ pub use wait::{holds_for, until};
 pub struct Lab {
     /// Where logs, captures and configurations of this run are written.
     pub dir: PathBuf,
-    /// Every advert and announcement seen on the three segments, since the start.
+    /// When the network was built.
+    pub started: Instant,
+    /// What matters to tests of what was seen on the three segments, since the start.
     pub capture: Capture,
     /// Every address that came or went on a host, since the start.
     pub watch: Watch,
@@ -79,6 +81,7 @@ impl Lab {
 
         topology::build();
         Lab {
+            started: Instant::now(),
             capture: Capture::start(&dir),
             watch: Watch::start(),
             faults: RefCell::new(Faults::default()),

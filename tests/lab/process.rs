@@ -55,6 +55,12 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
+    /// Kills the daemon alone, as a crash or `kill -9` does: what it has started lives on.
+    pub fn crash(&mut self) {
+        self.signal(Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+
     /// Stops the daemon and its children in the middle of what they do.
     pub fn freeze(&self) {
         self.signal_all(Signal::SIGSTOP);

@@ -3,7 +3,7 @@
 import { after, before, beforeEach, test } from 'node:test';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CONFIG, Lab } from './lab.mjs';
 import { parse, write } from './uci.mjs';
@@ -222,6 +222,81 @@ test('a_generated_key_is_stored_for_the_daemon_alone_and_is_one_it_takes', async
 		{ name: 'peer', type: 'sync', anonymous: false, options: { instance: 'lan' } });
 	const status = await lab.until('a', status => status.peer.address, 'looking for its peer');
 	assert.ok(!status.warnings.some(warning => warning.code.startsWith('key')), JSON.stringify(status.warnings));
+});
+
+/* A router without a configuration whose daemon stands idle. */
+async function bare(name) {
+	rmSync(lab.nodes[name].config, { force: true });
+	lab.launch(name);
+	await lab.until(name, status => status.role === 'init', 'idle');
+}
+
+async function paired() {
+	const isConnected = status => status.peer?.connected === true;
+	await Promise.all([ 'a', 'b' ].map(name => lab.until(name, isConnected, 'connected')));
+	const [ a, b ] = [ 'a', 'b' ].map(name => readFileSync(join(lab.nodes[name].etc, 'gwha/key'), 'utf8'));
+	assert.equal(a, b);
+	assert.equal(stored('a'), stored('b'));
+	assert.deepEqual(check(lab.nodes.a.config), []);
+}
+
+test('a_line_of_the_page_typed_on_the_other_router_pairs_the_two', async () => {
+	await Promise.all([ bare('a'), bare('b') ]);
+	await open(router('a'), async tab => {
+		await tab.click('#gwha-offer');
+		await shows(tab, '#gwha-line', 'good for one router and 10 minutes');
+		const line = await tab.locator('#gwha-line pre').textContent();
+		assert.match(line, /^gwha pair 192[.]168[.]1[.]2 [0-9a-z-]{24}$/);
+		// Whoever comes back to the page finds the same line.
+		await tab.reload();
+		await shows(tab, '#gwha-line', line);
+		await tab.click('#gwha-offer');
+		await shows(tab, '#gwha-line', line);
+		await tab.screenshot({ path: join(top, 'target/luci-images/pair.png'), fullPage: true });
+
+		const joined = await lab.exec('b', line.split(' ').slice(1));
+		assert.equal(joined.code, 0, joined.stdout + joined.stderr);
+		await shows(tab, '#gwha-line', 'The routers are paired');
+		await paired();
+		await tab.click('#gwha-line button');
+		await tab.waitForSelector('.cbi-map .cbi-section');
+		assert.equal(await tab.locator('#gwha-pair').count(), 0);
+	});
+});
+
+test('a_line_of_the_other_router_is_typed_into_the_page', async () => {
+	await Promise.all([ bare('a'), bare('b') ]);
+	const { line } = JSON.parse((await lab.exec('a', [ 'pair', '--background' ])).stdout);
+	await open(router('b'), async tab => {
+		for (const [ wrong, words ] of [ [ line.slice(0, -1), '19 letters' ], [ line.replace(/..$/, '<b'), 'no code has' ], [ '', 'pair' ] ]) {
+			await tab.fill('#gwha-typed', wrong);
+			await tab.click('#gwha-join');
+			await shows(tab, '#gwha-line', words);
+		}
+		await tab.fill('#gwha-typed', ` ${line.toUpperCase().replace('GWHA PAIR', 'gwha pair')} `);
+		await tab.click('#gwha-join');
+		await shows(tab, '#gwha-line', 'The routers are paired');
+		await paired();
+	});
+});
+
+test('a_line_that_comes_to_nothing_says_why', async () => {
+	lab.write('a', 'config instance\n');
+	const own = router('a', { methods: absent });
+	await open(own, async tab => {
+		await tab.click('#gwha-offer');
+		await shows(tab, '#gwha-line', 'has errors');
+	});
+});
+
+test('a_user_who_may_only_look_can_pair_nothing', async () => {
+	lab.write('a', '');
+	const own = router('a', { methods: absent, readOnly: true });
+	await open(own, async tab => {
+		for (const id of [ 'gwha-offer', 'gwha-typed', 'gwha-join' ])
+			assert.ok(await tab.locator(`#${id}`).isDisabled(), id);
+		assert.ok(!own.calls.some(call => call.method === 'exec'));
+	});
 });
 
 test('a_user_who_may_only_look_finds_every_field_locked', async () => {

@@ -1,5 +1,5 @@
 // Two gwha daemons in network namespaces of their own, each on a bus of its own, with a carrier router between them.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -121,6 +121,18 @@ export class Lab {
 			rmSync(join(node.etc, 'gwha/key'), { force: true });
 	}
 
+	/* The program with these words on a node, with what it prints and its exit code. What it leaves running stays. */
+	exec(name, words) {
+		const node = this.nodes[name];
+		const line = [ ...this.#inside(node), this.program, ...words, '--run-dir', node.runDir ];
+		return new Promise(done => execFile('ip', line, (error, stdout, stderr) => done({ code: error ? error.code : 0, stdout, stderr })));
+	}
+
+	#inside(node) {
+		return [ 'netns', 'exec', node.space, 'unshare', '--uts', '--mount', 'sh', '-c',
+			'hostname "$0" && mount --bind "$1" /etc && shift && exec "$@"', node.hostName, node.etc ];
+	}
+
 	/* What procd's reload trigger comes to: a daemon that runs reads its file, one that does not is started. */
 	reload(name) {
 		const node = this.nodes[name];
@@ -147,9 +159,7 @@ export class Lab {
 	launch(name) {
 		const node = this.nodes[name];
 		const log = openSync(join(this.dir, `${name}.log`), 'a');
-		const line = [ 'netns', 'exec', node.space, 'unshare', '--uts', '--mount', 'sh', '-c',
-			'hostname "$0" && mount --bind "$1" /etc && shift && exec "$@"', node.hostName, node.etc,
-			this.program, 'run', '--stderr', '--run-dir', node.runDir, '--ubus', node.bus ];
+		const line = [ ...this.#inside(node), this.program, 'run', '--stderr', '--run-dir', node.runDir, '--ubus', node.bus ];
 		node.child = spawn('ip', line, { stdio: [ 'ignore', log, log ] });
 		node.ended = new Promise(done => node.child.once('exit', done));
 	}
@@ -189,6 +199,10 @@ export class Lab {
 			node.netifd?.destroy();
 			node.broker?.kill();
 		}
+		// A line that nobody has typed still waits.
+		for (const node of Object.values(this.nodes))
+			for (const pid of execFileSync('ip', [ 'netns', 'pids', node.space ]).toString().split('\n').filter(pid => pid))
+				process.kill(Number(pid));
 		for (const name of [ 'a', 'b', 'c' ])
 			ip(`netns del ${this.tag}${name}`);
 		rmSync(this.dir, { recursive: true });

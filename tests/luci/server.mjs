@@ -15,6 +15,12 @@ const ABSENT = { code: -32000, message: 'Object not found' };
 
 const isWriting = { uci: method => [ 'add', 'set', 'delete', 'order', 'rename', 'revert' ].includes(method), file: method => method === 'write' };
 
+/* As rpcd matches a command line with one of the rights file: fnmatch(3) with a star. */
+function isLike(pattern, line) {
+	const [ start, ...rest ] = pattern.split('*');
+	return rest.length ? line.startsWith(start) && rest[0] === '' : line === pattern;
+}
+
 /* Whether the session may make the call. For what is the app's, its own rights file decides, so that a method or a file that
  * it forgets fails here too; the rest is what every LuCI user may do. */
 function allowed(object, method, params, readOnly) {
@@ -23,6 +29,8 @@ function allowed(object, method, params, readOnly) {
 		return granted.some(part => (part.ubus?.gwha || []).includes(method));
 	if (object === 'file' && method === 'write')
 		return granted.some(part => (part.file?.[params.path] || []).includes('write'));
+	if (object === 'file' && method === 'exec')
+		return granted.some(part => Object.entries(part.file || {}).some(([ line, rights ]) => rights.includes('exec') && isLike(line, [ params.command ].concat(params.params).join(' '))));
 	if (object === 'uci' && params.config === 'gwha')
 		return (isWriting.uci(method) ? granted.slice(1) : granted).some(part => (part.uci || []).includes('gwha'));
 	return object !== 'uci' || !isWriting.uci(method);
@@ -114,6 +122,7 @@ const DEVICES = { lan: { name: 'lan', type: 1, up: true, devtype: 'ethernet', ip
 /* Enough of a system for LuCI's own scripts. */
 const SYSTEM = {
 	file: {
+		exec: (params, router) => router.lab.exec(router.name, params.params),
 		write: (params, router) => {
 			writeFileSync(join(router.folder, params.path.replace(/^\/etc\//, '')), params.data, { mode: params.mode });
 		},

@@ -87,7 +87,7 @@ fn daemon_that_stays_away_from_the_bus_can_ask_and_publish_all_the_same() {
     let mut bus = Bus::new(&[], at(0));
     assert_eq!(bus.next_deadline(), None);
 
-    let id = bus.invoke(&procd::list("odhcpd"), at(1000));
+    let id = bus.invoke(&netifd::up("wan"), at(1000));
     bus.publish(&Happening::default());
 
     assert_eq!(bus.ended.pop_front(), Some((id, Err(CallError::Disconnected))));

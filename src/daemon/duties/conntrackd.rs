@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::duties::Side;
 use crate::exec::children::{Children, Ended, Program};
 
@@ -28,6 +31,19 @@ impl Conntrackd {
         }
     }
 
+    /// Ends the one of a life that ended without doing so: it would go on telling the other router of connections that end
+    /// here, whatever the role is now.
+    pub fn bury(dir: &Path) {
+        let Ok(number) = std::fs::read_to_string(dir.join(PID_FILE)) else { return };
+        let Some(pid) = number.trim().parse().ok().filter(|pid| *pid > 1) else { return };
+        // The number may be somebody else's by now.
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let path = dir.join(CONFIGURATION);
+        if command.split(|byte| *byte == 0).any(|word| word == path.as_os_str().as_encoded_bytes()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
     /// Starts it with this configuration.
     ///
     /// # Errors
@@ -41,7 +57,7 @@ impl Conntrackd {
         children: &mut Children,
     ) -> Result<(), String> {
         set_kernel_parameters();
-        let path = dir.join("conntrackd.conf");
+        let path = dir.join(CONFIGURATION);
         super::recipe::write(&path, text)?;
         // One that was killed leaves it behind, and the next one would not start.
         super::recipe::remove(&dir.join("conntrackd.lock"))?;
@@ -49,8 +65,9 @@ impl Conntrackd {
         self.starts = self.starts.wrapping_add(1);
         let number = NUMBERS | (self.starts & 0xffff);
         let command = Program::new(&[program, "-C", &path.to_string_lossy()]);
-        children.start(number, &command).map_err(|error| format!("{program}: {error}"))?;
+        let pid = children.start(number, &command).map_err(|error| format!("{program}: {error}"))?;
         self.running = Some((number, side));
+        super::recipe::write(&dir.join(PID_FILE), &pid.to_string())?;
         Ok(())
     }
 
@@ -73,6 +90,10 @@ fn set_kernel_parameters() {
         let _ = std::fs::write(Path::new("/proc/sys/net/netfilter").join(name), value);
     }
 }
+
+/// Files in the directory of this life, and of the next one.
+const CONFIGURATION: &str = "conntrackd.conf";
+const PID_FILE: &str = "conntrackd.pid";
 
 /// Children have numbers of their own from here on, beyond those of attempts.
 const NUMBERS: u32 = 0xc000_0000;

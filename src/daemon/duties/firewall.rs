@@ -1,6 +1,7 @@
 //! What the packet filter is told, as text for `nft -f`. Each duty has a table of its own, so that fw4, which only ever
 //! touches its own, and an administrator see at a glance what is gwha's.
 
+use core::time::Duration;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
@@ -24,73 +25,143 @@ pub fn remove(table: &str) -> String {
     format!("table inet {table}\ndelete table inet {table}\n")
 }
 
+/// A table, which is the same on the master and on a standby but for what its sets hold.
+///
+/// So a change of the role is one message to the kernel, and the rules are in force before the first packet that they are
+/// for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ruleset {
+    /// Its name.
+    pub table: String,
+    /// The script that makes it, or makes it anew, as on a standby.
+    pub script: String,
+    /// Its sets.
+    pub sets: Vec<Set>,
+}
+
+/// A set of devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds on the master.
+    pub master: Vec<String>,
+    /// For so long, if not for ever.
+    pub timeout: Option<Duration>,
+    /// What it holds on a standby.
+    pub standby: Vec<String>,
+}
+
+impl Ruleset {
+    fn begin(table: &str, sets: Vec<Set>) -> Ruleset {
+        let mut script = remove(table);
+        let _ = writeln!(script, "table inet {table} {{");
+        for Set { name, timeout, standby, .. } in &sets {
+            let flags = if timeout.is_some() { "flags timeout; " } else { "" };
+            let elements = if standby.is_empty() {
+                String::new()
+            } else {
+                format!("elements = {{ {} }}; ", quoted(standby))
+            };
+            let _ = writeln!(script, "\tset {name} {{ type ifname; {flags}{elements}}}");
+        }
+        Ruleset { table: table.to_owned(), script, sets }
+    }
+
+    /// A chain of the filter.
+    fn chain(&mut self, hook: &str, priority: i32, rules: &[String]) {
+        let kind = if hook == "postrouting" { "nat" } else { "filter" };
+        let _ = writeln!(
+            self.script,
+            "\tchain {hook} {{\n\t\ttype {kind} hook {hook} priority {priority}; policy accept;\n\t\t{}\n\t}}",
+            rules.join("\n\t\t")
+        );
+    }
+
+    fn end(mut self) -> Ruleset {
+        self.script += "}\n";
+        self
+    }
+}
+
+/// Lines that make of a standby's set the master's.
+pub fn refill(table: &str, set: &Set) -> String {
+    let mut lines = format!("flush set inet {table} {}\n", set.name);
+    for device in &set.master {
+        let timeout =
+            set.timeout.map(|timeout| format!(" timeout {}s", timeout.as_secs())).unwrap_or_default();
+        let _ = writeln!(lines, "add element inet {table} {} {{ \"{device}\"{timeout} }}", set.name);
+    }
+    lines
+}
+
+/// The devices on which this router is master.
+fn serving(devices: &[String]) -> Set {
+    Set { name: SERVING, master: devices.to_vec(), timeout: None, standby: Vec::new() }
+}
+
 /// A standby's DHCP server hears nobody and answers nobody on these devices.
 ///
 /// Before everything else in the filter, so that no other rule can let it through. Clients of DHCP on the router itself
 /// (port 68, 546) are not concerned.
-pub fn guard(table: &str, devices: &[String]) -> String {
+pub fn guard(table: &str, devices: &[String]) -> Ruleset {
+    let mut rules = Ruleset::begin(table, vec![serving(devices)]);
+    if devices.is_empty() {
+        return rules.end();
+    }
     let devices = quoted(devices);
-    let mut script = remove(table);
-    let _ = write!(
-        script,
-        "table inet {table} {{\n\
-         \tchain input {{\n\
-         \t\ttype filter hook input priority -310; policy accept;\n\
-         \t\tiifname {{ {devices} }} udp dport {{ 67, 547 }} drop\n\
-         \t}}\n\
-         \tchain output {{\n\
-         \t\ttype filter hook output priority -310; policy accept;\n\
-         \t\toifname {{ {devices} }} udp sport {{ 67, 547 }} drop\n\
-         \t}}\n\
-         }}\n"
-    );
-    script
+    for (hook, way, port) in [("input", "iifname", "dport"), ("output", "oifname", "sport")] {
+        let rule = format!("{way} != @{SERVING} {way} {{ {devices} }} udp {port} {{ 67, 547 }} drop");
+        rules.chain(hook, FIRST, &[rule]);
+    }
+    rules.end()
 }
 
-/// Forwarded traffic leaves with the virtual address of its WAN, and for some seconds nobody is told that a connection
-/// is not known here.
+/// Router advertisements leave from the virtual address of their device, whoever sends them, and on the master only.
 ///
-/// The window: until the connections of the other router are known (or for ever, without a conntrackd), a packet in the
-/// middle of one would be refused with a reset by the usual rules, and the reset would end it at both ends. The
-/// elements of the set run out by themselves, so nothing has to be taken back.
-pub fn master(table: &str, translations: &[Translation], wans: &[String]) -> String {
-    let mut script = remove(table);
-    let _ = writeln!(script, "table inet {table} {{");
-    if !translations.is_empty() {
-        script += "\tchain postrouting {\n\t\ttype nat hook postrouting priority 99; policy accept;\n";
-        for Translation { device, to } in translations {
-            let family = if to.is_ipv4() { "ip" } else { "ip6" };
-            let nfproto = if to.is_ipv4() { "ipv4" } else { "ipv6" };
-            let _ = writeln!(
-                script,
-                "\t\toifname \"{device}\" meta nfproto {nfproto} fib saddr type != local snat {family} to {to}"
-            );
-        }
-        script += "\t}\n";
+/// So a client's default route is one through the virtual address, and stays as it is when the role moves. For the same
+/// reason the farewell of a standby's daemon (lifetime 0) does not leave: that gateway lives on.
+pub fn advertisements(table: &str, gateways: &[Translation]) -> Ruleset {
+    let mut devices: Vec<String> = gateways.iter().map(|gateway| gateway.device.clone()).collect();
+    devices.dedup();
+    let mut rules = Ruleset::begin(table, vec![serving(&devices)]);
+    if devices.is_empty() {
+        return rules.end();
     }
-    if !wans.is_empty() {
-        let elements: Vec<String> =
-            wans.iter().map(|device| format!("\"{device}\" timeout {QUIET_SECONDS}s")).collect();
-        let _ = write!(
-            script,
-            "\tset quiet {{\n\
-             \t\ttype ifname\n\
-             \t\tflags timeout\n\
-             \t\telements = {{ {} }}\n\
-             \t}}\n\
-             \tchain quiet_input {{\n\
-             \t\ttype filter hook input priority -1; policy accept;\n\
-             \t\tiifname @quiet meta l4proto tcp ct state {{ new, invalid }} tcp flags & (syn | ack) != syn drop\n\
-             \t}}\n\
-             \tchain quiet_forward {{\n\
-             \t\ttype filter hook forward priority -1; policy accept;\n\
-             \t\tiifname @quiet meta l4proto tcp ct state {{ new, invalid }} tcp flags & (syn | ack) != syn drop\n\
-             \t}}\n",
-            elements.join(", ")
-        );
+    let devices = quoted(&devices);
+    let advert = "icmpv6 type nd-router-advert";
+    let mut lines = vec![format!("oifname != @{SERVING} oifname {{ {devices} }} {advert} drop")];
+    for Translation { device, to } in gateways {
+        lines.push(format!("oifname \"{device}\" {advert} ip6 saddr set {to}"));
     }
-    script += "}\n";
-    script
+    rules.chain("output", FIRST, &lines);
+    rules.end()
+}
+
+/// On the master, forwarded traffic leaves with the virtual address of its WAN. On a standby, and for some seconds after a
+/// takeover, nobody is told that a connection is not known here.
+///
+/// The quiet: until the connections of the other router are known (or for ever, without a conntrackd), a packet in the
+/// middle of one would be refused with a reset by the usual rules, and the reset would end it at both ends.
+pub fn master(table: &str, translations: &[Translation], wans: &[String]) -> Ruleset {
+    let devices: Vec<String> = translations.iter().map(|translation| translation.device.clone()).collect();
+    let quiet = Set { name: "quiet", master: wans.to_vec(), timeout: Some(QUIET), standby: wans.to_vec() };
+    let mut rules = Ruleset::begin(table, vec![serving(&devices), quiet]);
+    let translate = |Translation { device, to }: &Translation| {
+        let (family, nfproto) = if to.is_ipv4() { ("ip", "ipv4") } else { ("ip6", "ipv6") };
+        format!(
+            "oifname @{SERVING} oifname \"{device}\" meta nfproto {nfproto} fib saddr type != local \
+             snat {family} to {to}"
+        )
+    };
+    // Also without any: there is no translation of what the other router has told of without a chain that might.
+    rules.chain("postrouting", 99, &translations.iter().map(translate).collect::<Vec<_>>());
+    let drop =
+        "iifname @quiet meta l4proto tcp ct state { new, invalid } tcp flags & (syn | ack) != syn drop";
+    for hook in ["input", "forward"] {
+        rules.chain(hook, -1, &[drop.to_owned()]);
+    }
+    rules.end()
 }
 
 fn quoted(devices: &[String]) -> String {
@@ -98,7 +169,11 @@ fn quoted(devices: &[String]) -> String {
 }
 
 /// How long nobody is told that a connection is not known. A retransmission comes within a second or two.
-const QUIET_SECONDS: u32 = 5;
+const QUIET: Duration = Duration::from_secs(5);
+/// The set of every table: the devices on which this router is master.
+const SERVING: &str = "serving";
+/// Before everything else in the filter, connection tracking included.
+const FIRST: i32 = -310;
 
 #[cfg(test)]
 mod tests {
@@ -113,7 +188,14 @@ mod tests {
     #[test]
     fn every_script_replaces_its_table_at_one_stroke() {
         let translation = Translation { device: "wan".into(), to: "10.0.0.4".parse().unwrap() };
-        for script in [guard("t", &["lan".into()]), master("t", &[translation], &["wan".into()])] {
+        let gateway = Translation { device: "lan".into(), to: "fe80::1".parse().unwrap() };
+        let all = [
+            guard("t", &["lan".into()]),
+            advertisements("t", &[gateway]),
+            master("t", &[translation], &["wan".into()]),
+            master("t", &[], &[]),
+        ];
+        for Ruleset { script, .. } in all {
             assert!(script.starts_with("table inet t\ndelete table inet t\ntable inet t {"), "{script}");
             assert_eq!(script.matches('{').count(), script.matches('}').count(), "{script}");
         }

@@ -11,13 +11,12 @@ use crate::daemon::run_dir::RunDir;
 use crate::daemon::system::System;
 use crate::duties::{Act, Answer, Duty, Hands, Job, Kind, Seen, Side, Started, Ticket};
 use crate::engine::Instant;
-use crate::exec::children::{Ended, Program};
-use crate::netlink::IfName;
+use crate::exec::children::Ended;
 use crate::ubus::Data;
 
 use super::conntrackd::Between;
 use super::dnsmasq::{self, Served};
-use super::firewall::{self, Translation};
+use super::firewall;
 use super::recipe::{self, Op, Recipe, Running};
 use super::{Tools, route};
 
@@ -46,7 +45,7 @@ impl Scene<'_> {
         self.config.groups.iter().find(|group| group.name == duty.group)
     }
 
-    fn served(&self, duty: &Duty) -> Vec<Served> {
+    pub(super) fn served(&self, duty: &Duty) -> Vec<Served> {
         let group = self.group(duty);
         group
             .map(|group| dnsmasq::served(self.config, group, |link| self.device_of(link)))
@@ -98,6 +97,10 @@ impl Toolbox<'_, '_> {
             let result = match &op {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
+                Op::Loaded(rules, side) => {
+                    self.tools.loaded.insert(rules.table.clone(), (rules.clone(), *side));
+                    Ok(())
+                }
                 Op::PrepareLeases => {
                     // The server starts all the same: authoritative, it gives its clients what they had. What went wrong
                     // is shown with the leases.
@@ -113,7 +116,7 @@ impl Toolbox<'_, '_> {
                     let name = program.arguments.first().cloned().unwrap_or_default();
                     match started {
                         Err(error) => Err(format!("{name}: {}", crate::daemon::bounded::plain(&error))),
-                        Ok(()) => {
+                        Ok(_) => {
                             self.tools.recipes.insert(ticket, recipe);
                             return None;
                         }
@@ -163,8 +166,7 @@ impl Toolbox<'_, '_> {
     fn look(&mut self, duty: &Duty) -> Result<Way, String> {
         let done = |seen| Ok(Way::Done(seen));
         match duty.kind {
-            Kind::Guard => self.look_for_table(duty, "dhcp", Side::Standby, Side::Master),
-            Kind::Firewall => self.look_for_table(duty, "wan", Side::Master, Side::Standby),
+            Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty).map(Way::Done),
             Kind::Dhcp => done(self.dhcp_side(duty)),
             Kind::Conntrack => done(self.tools.conntrackd.side().map_or(Seen::Neither, Seen::As)),
             Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
@@ -179,24 +181,7 @@ impl Toolbox<'_, '_> {
 
     fn bring(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
         match duty.kind {
-            Kind::Guard => {
-                let table = firewall::table("dhcp", &duty.group);
-                let devices: Vec<String> =
-                    self.scene.served(duty).into_iter().map(|served| served.device).collect();
-                let script = match side {
-                    Side::Standby if !devices.is_empty() => firewall::guard(&table, &devices),
-                    Side::Standby | Side::Master | Side::Gone => firewall::remove(&table),
-                };
-                self.load(table, script, side)
-            }
-            Kind::Firewall => {
-                let table = firewall::table("wan", &duty.group);
-                let script = match side {
-                    Side::Master => self.master_rules(duty, &table)?,
-                    Side::Standby | Side::Gone => firewall::remove(&table),
-                };
-                self.load(table, script, side)
-            }
+            Kind::Guard | Kind::Adverts | Kind::Firewall => self.bring_filter(duty, side),
             Kind::Dhcp => self.bring_dhcp(duty, side),
             Kind::Conntrack => self.bring_conntrack(duty, side),
             Kind::Route => route::bring(&mut self.tools.netlink, &duty.name, side, |gateway| {
@@ -213,53 +198,6 @@ impl Toolbox<'_, '_> {
                 Side::Standby | Side::Gone => Ok(Way::Done(Seen::As(side))),
             },
         }
-    }
-
-    // --- packet filter ---
-
-    fn look_for_table(&mut self, duty: &Duty, what: &str, there: Side, absent: Side) -> Result<Way, String> {
-        let table = firewall::table(what, &duty.group);
-        let nft = program("nft")?;
-        let program = Program::new(&[&nft, "list", "table", "inet", &table]);
-        // What is there may be of an older life or configuration.
-        let there = if self.tools.scripts.contains_key(&table) { Seen::As(there) } else { Seen::Neither };
-        Ok(Way::Steps(Recipe::ask(program, there, Seen::As(absent))))
-    }
-
-    fn load(&mut self, table: String, script: String, side: Side) -> Result<Way, String> {
-        let nft = program("nft")?;
-        let path = self.scene.run_dir.file(&format!("{table}.nft"));
-        let run = Program::new(&[&nft, "-f", &path.to_string_lossy()]);
-        self.tools.scripts.insert(table, script.clone());
-        Ok(Way::Steps(Recipe::to(side, vec![Op::Write(path, script), Op::Run(run)])))
-    }
-
-    /// The WANs are the members that the default route leaves by, and what is up on the master only.
-    fn master_rules(&mut self, duty: &Duty, table: &str) -> Result<String, String> {
-        let Some(group) = self.scene.group(duty) else { return Ok(firewall::remove(table)) };
-        let exits = route::default_devices(&mut self.tools.netlink)?;
-        let is_exit = |name: &Option<IfName>| {
-            let index = name.and_then(|name| self.scene.system.link_named(name)).map(|link| link.index);
-            index.is_some_and(|index| exits.contains(&index))
-        };
-        let mut translations = Vec::new();
-        let mut wans = Vec::new();
-        for id in &group.instances {
-            let Some(instance) = self.scene.config.instances.get(id.index()) else { continue };
-            let name = self.scene.system.devices().get(instance.link.index()).copied().flatten();
-            let (Some(device), true) = (name.map(|name| name.to_string()), is_exit(&name)) else { continue };
-            if let Some(vip) = instance.vips.iter().find(|vip| !is_link_local(vip.address)) {
-                if group.actions.snat {
-                    translations.push(Translation { device: device.clone(), to: vip.address });
-                }
-            }
-            wans.push(device);
-        }
-        let own = group.actions.up_on_master.iter();
-        wans.extend(own.filter_map(|name| self.scene.device_of(&LinkRef::Interface(name.clone()))));
-        wans.sort();
-        wans.dedup();
-        Ok(firewall::master(table, &translations, &wans))
     }
 
     // --- DHCP ---
@@ -355,13 +293,13 @@ impl Toolbox<'_, '_> {
 }
 
 /// Where a program is.
-fn program(name: &str) -> Result<String, String> {
+pub(super) fn program(name: &str) -> Result<String, String> {
     let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
     let mut paths = places.iter().map(|place| format!("{place}/{name}"));
     paths.find(|path| Path::new(path).exists()).ok_or_else(|| format!("{name} is not installed"))
 }
 
-fn is_link_local(address: IpAddr) -> bool {
+pub(super) fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => address.is_unicast_link_local(),

@@ -11,6 +11,8 @@ use crate::duties::{Answer, Seen, Side};
 use crate::exec::child::Ending;
 use crate::exec::children::{Ended, Program};
 
+use super::firewall::Ruleset;
+
 /// A step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
@@ -24,6 +26,8 @@ pub enum Op {
     Write(PathBuf, String),
     /// A file that has to be gone.
     Remove(PathBuf),
+    /// A table of the packet filter is there, as for this side.
+    Loaded(Ruleset, Side),
     /// What both routers know of leases goes to where the DHCP server, which does not run, finds it when it starts.
     PrepareLeases,
 }

@@ -46,13 +46,14 @@ impl Daemon {
     /// Waits until the other routers have confirmed everything, then goes on; in any case after `patience`.
     pub(in crate::daemon) fn flush_leases(&mut self, then: After, patience: Duration, now: Instant) {
         self.push_leases(now);
+        self.files.look();
         self.leases.flushes.push(Flush { until: now.after(patience), then });
         self.check_flushes(now);
     }
 
     /// Goes on with what waited, if the other routers have everything.
-    pub(super) fn check_flushes(&mut self, now: Instant) {
-        if self.are_leases_level() {
+    pub(in crate::daemon) fn check_flushes(&mut self, now: Instant) {
+        if !self.leases.flushes.is_empty() && self.are_leases_level() && self.files.is_level() {
             for flush in core::mem::take(&mut self.leases.flushes) {
                 self.flushed(flush.then, true, now);
             }
@@ -74,15 +75,17 @@ impl Daemon {
 
     fn flushed(&mut self, then: After, is_level: bool, now: Instant) {
         if !is_level {
-            log::warn!("leases: the other router has not confirmed all of them in time");
+            let what = if self.are_leases_level() { "files" } else { "leases" };
+            log::warn!("{what}: the other router has not confirmed all of them in time");
         }
         match then {
             After::Step(id, command) => self.step(now, Event::Command { id, command }),
             After::Prepared(peer, request) => self.prepared(peer, request, None, now),
             After::Told(id, began) if is_level => self.conclude(id, &methods::done(now.since(began)), now),
             After::Told(id, _) => {
-                let answer = methods::refused_answer("the other router has not confirmed all leases yet");
-                self.conclude(id, &answer, now);
+                let what = if self.are_leases_level() { "files" } else { "leases" };
+                let why = format!("the other router has not confirmed all {what} yet");
+                self.conclude(id, &methods::refused_answer(&why), now);
             }
         }
     }

@@ -89,7 +89,12 @@ impl Daemon {
         let news = if trouble.is_some() { Told::Failed } else { Told::Well };
         if news != self.leases.told {
             self.leases.told = news;
-            self.tell(now, notify::sync_changed(trouble.as_deref()));
+            self.tell(
+                now,
+                notify::sync_changed(
+                    trouble.as_deref().ok_or("leases: the other router is told of them again"),
+                ),
+            );
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
 
 use super::super::config_file::ConfigFile;
 use super::super::conflicts::{Claim, Conflicts};
+use super::super::files::Files;
 use super::super::leases::Leases;
 use super::super::sockets::Sockets;
 use super::Sources;
@@ -133,6 +134,7 @@ impl Node {
             sockets: &Sockets::default(),
             conflicts: &self.conflicts,
             leases: &Leases::open(self.file.path().with_file_name("leases"), None, self.now),
+            files: &Files::new(self.now),
             peering: &Peering::new(Instant::from_micros(4_000_000)),
             bus: None,
             dhcp: Vec::new(),

@@ -33,6 +33,9 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     for (code, message) in sources.leases.troubles(sources.now) {
         findings.degraded(code, message);
     }
+    for (code, message) in sources.files.troubles(sources.now) {
+        findings.degraded(code, message);
+    }
     let untold = syslog::untold();
     if untold > 0 {
         findings.degraded("log_lost", format!("the log daemon does not take messages: {untold} lost so far"));

@@ -12,15 +12,19 @@ use super::standby::Standby;
 use super::{Group, State};
 
 impl Group {
-    /// Taken up again within Master_Down of the last advert: nobody has noticed, so nothing is touched.
+    /// Taken up again within Master_Down of the last advert: nobody has noticed, so nothing is touched. Later, there may be
+    /// another master, which is asked to speak: until it is heard, this router has what it died with.
     pub(super) fn resume(&mut self, cx: &mut Cx<'_>) {
         let Some(last_advert) = self.resume.filter(|_| self.members.iter().any(Member::usable)) else {
             return;
         };
         self.resume = None;
         let interval = self.master_down(cx);
-        if !matches!(self.state, State::Init) || cx.now.since(last_advert) >= interval {
+        if !matches!(self.state, State::Init) {
             return;
+        }
+        if cx.now.since(last_advert) >= interval {
+            return self.ask_anyone(cx);
         }
         self.state = State::Serving(Serving::new(cx.now, None));
         self.priority = self.effective(cx);

@@ -169,6 +169,11 @@ impl Group {
         }
     }
 
+    /// Asks whoever is master to say so.
+    pub(super) fn ask_anyone(&mut self, cx: &mut Cx<'_>) {
+        self.say_once(cx, QUESTION);
+    }
+
     /// The loser of an election asks the winner to say itself again (rule 10).
     pub(super) fn ask_winner(&mut self, cx: &mut Cx<'_>, winner: Speaker) {
         let now = cx.now;

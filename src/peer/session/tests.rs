@@ -155,6 +155,19 @@ fn replayed_connection_is_never_greeted() {
 }
 
 #[test]
+fn replayed_handshake_can_make_nobody_keep_more_than_a_hello() {
+    let (mut a, mut b) = (initiator(), responder());
+    let recorded = a.output().to_vec();
+    carry(&mut a, &mut b);
+
+    let mut later = responder();
+    feed(&mut later, &recorded);
+    feed(&mut later, &[2, 0xff, 0xff]);
+
+    assert_eq!(later.end(), Some(&End::Malformed(Malformed::TooLong(0xffff))));
+}
+
+#[test]
 fn replayed_reordered_lost_and_damaged_records_end_the_session() {
     type Attack = fn(Vec<Vec<u8>>) -> Vec<Vec<u8>>;
     let attacks: [(&str, Attack); 5] = [

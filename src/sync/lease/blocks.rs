@@ -56,7 +56,11 @@ impl<K: Ord, V> Blocks<K, V> {
         }
         let Some(entries) = self.blocks.get_mut(block) else { return };
         match found {
-            Ok(at) => entries[at].1 = value,
+            Ok(at) => {
+                if let Some((_, old)) = entries.get_mut(at) {
+                    *old = value;
+                }
+            }
             Err(at) => {
                 entries.insert(at, (key, value));
                 self.len = self.len.saturating_add(1);

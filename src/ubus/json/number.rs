@@ -12,10 +12,10 @@ pub(super) fn write(number: f64, text: &mut String) {
         text.push('-');
     }
     let mut size = number.abs();
-    let mut exponent = 0;
+    let mut exponent: u32 = 0;
     while size >= WHOLE_END {
         size /= 10.0;
-        exponent += 1;
+        exponent = exponent.saturating_add(1);
     }
     // In range, as WHOLE_END is.
     let mut whole = size as u64;

@@ -8,6 +8,7 @@ use crate::lab::topology::{Host, Segment};
 use crate::lab::{Lab, scenario, until};
 
 use super::super::support::{LIMIT, ms, until_role};
+use super::super::wire::assert_one_at_a_time;
 use super::SETTLED;
 use super::place::{Place, is_settled, lease};
 use super::streams::{Direction, Stream, resolves};
@@ -48,8 +49,9 @@ fn assert_roles(master: &Place, standby: &Place) {
     assert!(master.is_up("wg0") && !standby.is_up("wg0"), "wg0 is up on the master only");
     assert!(master.is_running("vpn") && !standby.is_running("vpn"), "vpn runs on the master only");
     assert!(master.is_running("dnsmasq") && standby.is_running("dnsmasq"), "dnsmasq runs on both");
-    assert!(standby.has_table("gwha_dhcp_gateway") && !master.has_table("gwha_dhcp_gateway"));
-    assert!(master.has_table("gwha_wan_gateway") && !standby.has_table("gwha_wan_gateway"));
+    for table in ["gwha_dhcp_gateway", "gwha_wan_gateway"] {
+        assert!(master.is_serving(table) && !standby.is_serving(table), "{table}");
+    }
     let routes = |place: &Place| {
         String::from_utf8_lossy(&place.run("ip", &["route", "show", "default"]).stdout).into_owned()
     };
@@ -70,7 +72,7 @@ fn power_loss_of_the_master_moves_leases_services_and_connections() {
         let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
 
         let event = Instant::now();
-        lab.silence(Host::A);
+        lab.power_off(Host::A);
         a.daemon.kill();
         until_role(&b, "master");
         for stream in &streams {
@@ -91,6 +93,7 @@ fn power_loss_of_the_master_moves_leases_services_and_connections() {
         for stream in &streams {
             stream.assert_whole();
         }
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -110,6 +113,7 @@ fn any_one_cable_moves_everything_and_back() {
             assert_roles(&to.0, &from.0);
             (from, to) = (to, from);
         }
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -132,6 +136,7 @@ fn a_standby_answers_dns_and_never_dhcp_not_even_a_dnsmasq_started_by_somebody_e
         until("the file is back", ms(40_000), || {
             std::fs::read_dir(place_b.dir.join("dnsmasq.d")).is_ok_and(|mut files| files.next().is_some())
         });
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -156,5 +161,6 @@ fn a_stopped_daemon_leaves_a_standby() {
         assert!(std::fs::read_dir(place_a.dir.join("dnsmasq.d")).expect("it is there").next().is_none());
         let routes = place_a.run("ip", &["route", "show", "proto", "103"]);
         assert_eq!(String::from_utf8_lossy(&routes.stdout), "");
+        assert_one_at_a_time(lab);
     });
 }

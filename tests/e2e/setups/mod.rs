@@ -6,6 +6,7 @@ mod streams;
 
 mod home;
 mod hooks;
+mod servers;
 mod uplinks;
 mod wan;
 

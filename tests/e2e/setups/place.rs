@@ -109,6 +109,13 @@ impl Place {
         self.run("nft", &["list", "table", "inet", name]).status.success()
     }
 
+    /// Whether a table of the host's packet filter is as on the master.
+    pub fn is_serving(&self, table: &str) -> bool {
+        let output = self.run("nft", &["list", "set", "inet", table, "serving"]);
+        assert!(output.status.success(), "{}: {output:?}", self.host);
+        String::from_utf8_lossy(&output.stdout).contains('"')
+    }
+
     /// What a program of the host prints.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Output {
         self.host.netns().command(program).args(arguments).output().expect("a program can be run")

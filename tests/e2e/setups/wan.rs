@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::lab::gwha::{Gwha, configuration};
 use crate::lab::process::Daemon;
@@ -12,6 +11,7 @@ use crate::lab::topology::{Host, OUTSIDE, Segment};
 use crate::lab::{Lab, scenario, until};
 
 use super::super::support::{LIMIT, ms, until_role};
+use super::super::wire::{assert_one_at_a_time, shared_frames};
 use super::SETTLED;
 use super::place::{Place, is_settled, lease};
 use super::streams::{Direction, Stream, resolves};
@@ -32,13 +32,13 @@ const FIREWALL: &str = "table inet fw {\n\
         iifname lan oifname pub accept; iifname pub meta l4proto tcp reject with tcp reset; }\n}\n";
 
 /// The carrier's DHCP server, with one address to give.
-struct Carrier {
+pub struct Carrier {
     leases: PathBuf,
     _server: Daemon,
 }
 
 impl Carrier {
-    fn start(lab: &Lab) -> Carrier {
+    pub fn start(lab: &Lab) -> Carrier {
         let leases = lab.dir.join("isp.leases");
         let mut command = Host::Carrier.netns().command("dnsmasq");
         command.args([
@@ -71,7 +71,7 @@ impl Carrier {
     }
 }
 
-fn router(lab: &Lab, host: Host) -> (Place, Gwha) {
+fn router(lab: &Lab, host: Host, interval_ms: u32) -> (Place, Gwha) {
     let place = Place::new(lab, host);
     place.dnsmasq();
     let dir = place.dir.display();
@@ -91,7 +91,7 @@ fn router(lab: &Lab, host: Host) -> (Place, Gwha) {
     let file = place.dir.join("fw.nft");
     fs::write(&file, FIREWALL).expect("the firewall can be written");
     assert!(place.run("nft", &["-f", &file.to_string_lossy()]).status.success());
-    let setup = Setup { preempt: Preempt::No, ..Setup::lan(100) };
+    let setup = Setup { preempt: Preempt::No, ..Setup::lan(interval_ms) };
     let text = configuration(&setup, host);
     let (_, rest) = text.split_once("\n\n").expect("the first section ends");
     let text = format!("{}\n{rest}{ROLE}{}", place.options(), place.sync());
@@ -100,10 +100,15 @@ fn router(lab: &Lab, host: Host) -> (Place, Gwha) {
 }
 
 fn pair(lab: &Lab) -> ((Place, Gwha), (Place, Gwha)) {
+    pair_at(lab, 100)
+}
+
+/// Two routers with one public address, and adverts at this interval.
+pub fn pair_at(lab: &Lab, interval_ms: u32) -> ((Place, Gwha), (Place, Gwha)) {
     // Who knows the public address by the shared hardware address needs no routes into the LAN.
-    let a = router(lab, Host::A);
+    let a = router(lab, Host::A, interval_ms);
     until_role(&a.1, "master");
-    let b = router(lab, Host::B);
+    let b = router(lab, Host::B, interval_ms);
     until_role(&b.1, "backup");
     for (_, node) in [&a, &b] {
         until("everything follows the role", SETTLED, || is_settled(node));
@@ -120,21 +125,6 @@ fn public(place: &Place) -> Option<String> {
     Some(word.split('/').next()?.to_owned())
 }
 
-/// Frames from the shared hardware address on the way into one port of the switch, with their times.
-fn watch(lab: &Lab, host: Host) -> Daemon {
-    let log = lab.dir.join(format!("{host}.shared-mac"));
-    let mut command = std::process::Command::new("tcpdump");
-    let port = host.port(Segment::Wan);
-    command.args(["-tt", "-n", "-l", "-i", &port, "-Q", "in", "ether", "src", MAC]);
-    let watch = Daemon::start(command, &log);
-    until("the port is watched", LIMIT, || watch.output().contains("listening on"));
-    watch
-}
-
-fn times(watch: &Daemon) -> Vec<f64> {
-    watch.output().lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
-}
-
 #[test]
 fn power_loss_keeps_the_public_address_and_the_connections() {
     scenario(|lab| {
@@ -146,7 +136,7 @@ fn power_loss_keeps_the_public_address_and_the_connections() {
         let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
 
         let event = Instant::now();
-        lab.silence(Host::A);
+        lab.power_off(Host::A);
         a.daemon.kill();
         until_role(&b, "master");
         for stream in &streams {
@@ -163,6 +153,7 @@ fn power_loss_keeps_the_public_address_and_the_connections() {
         let calls = fs::read_to_string(place_b.dir.join("calls")).unwrap_or_default();
         assert_eq!(calls.matches("firewall reload").count(), 1, "{calls}");
         streams.iter().for_each(Stream::assert_whole);
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -172,7 +163,6 @@ fn a_switch_never_shows_the_shared_address_on_two_ports() {
         let carrier = Carrier::start(lab);
         let ((place_a, a), (place_b, b)) = pair(lab);
         let address = public(&place_a);
-        let watches = [Host::A, Host::B].map(|host| watch(lab, host));
         let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
 
         let event = Instant::now();
@@ -185,14 +175,15 @@ fn a_switch_never_shows_the_shared_address_on_two_ports() {
         for node in [&a, &b] {
             until("everything follows the role", SETTLED, || is_settled(node));
         }
-        thread::sleep(Duration::from_secs(1));
-        let [of_a, of_b] = watches.each_ref().map(times);
-        let (last, first) = (of_a.last().copied(), of_b.first().copied());
-        assert!(of_a.len() > 10 && of_b.len() > 10, "nothing was seen: {} {}", of_a.len(), of_b.len());
-        assert!(last < first, "A still sent at {last:?}, B already at {first:?}");
+        let seen = shared_frames(lab, lab.started);
+        for host in [Host::A, Host::B] {
+            let count = seen.iter().filter(|(_, from)| *from == host).count();
+            assert!(count > 10, "{count} frames of {host}");
+        }
         assert!(!place_a.is_up("pub") && place_b.is_up("pub"));
         assert_eq!((public(&place_b), carrier.clients().len()), (address, 1));
         streams.iter().for_each(Stream::assert_whole);
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -204,5 +195,6 @@ fn the_standby_has_internet_through_the_master() {
         let outside = OUTSIDE.to_string();
         let reached = || place_b.run("ping", &["-c", "1", "-W", "1", &outside]).status.success();
         until("the standby reaches the world", ms(10_000), reached);
+        assert_one_at_a_time(lab);
     });
 }

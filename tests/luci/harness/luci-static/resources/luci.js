@@ -108,7 +108,7 @@ const modules = {
 			await this.load('gwha');
 		}
 	},
-	fs: { write: (path, data, mode) => call('file', 'write', { path, data, mode }) },
+	fs: { exec: (command, params) => call('file', 'exec', { command, params }), write: (path, data, mode) => call('file', 'write', { path, data, mode }) },
 	validation: {
 		parseIPv4: text => /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every(part => Number(part) < 256)
 			? text.split('.').map(Number) : null,

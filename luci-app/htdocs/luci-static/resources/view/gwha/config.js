@@ -2,6 +2,8 @@
 'require view';
 'require rpc';
 'require fs';
+'require poll';
+'require ui';
 'require uci';
 'require form';
 'require validation';
@@ -17,6 +19,8 @@
 const callStatus = rpc.declare({ object: 'gwha', method: 'status', expect: { '': {} }, reject: true });
 
 const KEY_FILE = '/etc/gwha/key';
+
+const PROGRAM = '/usr/sbin/gwha';
 
 /* --- addresses ------------------------------------------------------------------ */
 
@@ -522,6 +526,58 @@ function addSync(s) {
 	addOnly(...advanced);
 }
 
+/* --- two routers that know nothing of each other -------------------------------------------------------- */
+
+/* The command does it all: a daemon that could be asked does not run before there is a configuration. */
+function pair(words) {
+	return fs.exec(PROGRAM, [ 'pair' ].concat(words)).then(reply => {
+		if (reply.code !== 0)
+			throw new Error((reply.stderr || reply.stdout || '').replace(/^gwha: /, '').trim() || _('gwha gives no answer.'));
+		return reply.stdout;
+	});
+}
+
+/* What `gwha pair --show` says of the line, for people. */
+function lineText(state) {
+	if (state.waiting)
+		return [ E('p', {}, [ _('Type this line on the other router, or on this page of its LuCI:') ]), E('pre', {}, [ state.line ]),
+			E('p', {}, [ _('It is good for one router and %d minutes.').format(Math.ceil(state.left / 60)) ]) ];
+	if ((/^Paired with /m).test(state.text))
+		return [ E('p', { 'class': 'alert-message success' }, [ _('The routers are paired.') ]), reloadButton() ];
+	return [ E('p', { 'class': 'alert-message warning' }, [ _('The routers are not paired:') + ' ' + (state.text || '').trim().split('\n').pop() ]) ];
+}
+
+function reloadButton() {
+	return E('button', { 'class': 'btn cbi-button cbi-button-action', 'click': () => window.location.reload() }, [ _('Show the configuration') ]);
+}
+
+/* A line is shown here and typed there. */
+function pairing(earlier) {
+	const isLocked = L.hasViewPermission() === false || null;
+	const told = E('div', { 'id': 'gwha-line' }, []);
+	const typed = E('input', { 'type': 'text', 'class': 'cbi-input-text', 'id': 'gwha-typed', 'disabled': isLocked,
+		'placeholder': 'gwha pair 192.168.1.2 k7qm-…', 'style': 'width: 26em; max-width: 100%' });
+	const button = (id, words, act) => E('button', { 'class': 'btn cbi-button cbi-button-action', 'id': id, 'disabled': isLocked,
+		'click': ui.createHandlerFn(null, () => act().catch(error => tell([ E('p', { 'class': 'alert-message danger' }, [ error.message ]) ]))) }, [ words ]);
+	const tell = nodes => told.replaceChildren(...nodes);
+	let isWaiting = false;
+	const follow = state => {
+		isWaiting = state.waiting;
+		tell(lineText(state));
+	};
+	const show = () => pair([ '--background' ]).then(text => follow(JSON.parse(text)));
+	const join = () => pair(typed.value.trim().replace(/^gwha +pair +/, '').split(/ +/)).then(() => follow({ text: 'Paired with ' }));
+	if (earlier.waiting)
+		follow(earlier);
+	poll.add(() => isWaiting ? pair([ '--show' ]).then(text => follow(JSON.parse(text))) : Promise.resolve(), 3);
+	return E('div', { 'class': 'cbi-section', 'id': 'gwha-pair' }, [
+		E('h3', {}, [ _('Pair with another router') ]),
+		E('p', {}, [ _('Both get the same key and the same configuration, and gwha is started on both. Each needs an address of its own in the LAN first.') ]),
+		E('p', {}, [ button('gwha-offer', _('Show a line for the other router'), show) ]),
+		E('p', {}, [ _('Or type the line of the other router:'), ' ', typed, ' ', button('gwha-join', _('Pair'), join) ]),
+		told ]);
+}
+
 /* --- the page -------------------------------------------------------------------------------------- */
 
 /* Everything hangs on the section of the daemon, so that the switch stands above the first segment. */
@@ -577,7 +633,8 @@ function hints(status) {
 
 return view.extend({
 	load() {
-		return Promise.all([ uci.load('gwha'), callStatus().catch(() => ({})) ]);
+		return Promise.all([ uci.load('gwha'), callStatus().catch(() => ({})),
+			L.hasViewPermission() === false ? {} : pair([ '--show' ]).then(JSON.parse).catch(() => ({})) ]);
 	},
 
 	/* A first visit finds the short form: one segment, to be filled in. Nothing is stored before Save. */
@@ -596,6 +653,8 @@ return view.extend({
 		const map = new form.Map('gwha', _('Gateway HA'),
 			_('Two routers act as one gateway. Give both the same configuration: each finds itself by its own address.'));
 		addDaemon(map);
-		return map.render().then(node => E('div', {}, hints(loaded[1]).concat([ node ])));
+		// A pair that works needs no other; the form is what it came for.
+		const isPaired = (loaded[1].peer || {}).connected === true;
+		return map.render().then(node => E('div', {}, hints(loaded[1]).concat(isPaired ? [ node ] : [ pairing(loaded[2]), node ])));
 	}
 });

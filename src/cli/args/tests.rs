@@ -1,0 +1,114 @@
+use super::*;
+
+fn parsed(line: &str) -> Result<Invocation, Error> {
+    parse(Parser::from_args(line.split_whitespace()))
+}
+
+fn command(line: &str) -> Command {
+    parsed(line).unwrap_or_else(|error| panic!("{line}: {error}")).command
+}
+
+#[test]
+fn every_command_of_the_contract_is_understood() {
+    let cases = [
+        ("run", Command::Run { stderr: Stderr::IfTerminal }),
+        ("run --stderr", Command::Run { stderr: Stderr::Always }),
+        ("status", Command::Status { form: Form::Text }),
+        ("status --json", Command::Status { form: Form::Json }),
+        ("import /x", Command::Import { file: "/x".into() }),
+        ("check", Command::Check { scope: Scope::File, file: None }),
+        ("check --system", Command::Check { scope: Scope::System, file: None }),
+        ("check /tmp/x", Command::Check { scope: Scope::File, file: Some("/tmp/x".into()) }),
+        ("switch", Command::Switch { to: None }),
+        ("switch --to 192.0.2.1", Command::Switch { to: Some("192.0.2.1".into()) }),
+        ("switch --to=peer", Command::Switch { to: Some("peer".into()) }),
+        ("maintenance on", Command::Maintenance { on: true }),
+        ("maintenance off", Command::Maintenance { on: false }),
+        ("sync", Command::Sync),
+        ("keygen", Command::Keygen { file: "/etc/gwha/key".into() }),
+        ("keygen /tmp/key", Command::Keygen { file: "/tmp/key".into() }),
+        ("pair", Command::Pair(Request::default())),
+        (
+            "pair --vip 192.0.2.1/24 --interface lan --minutes 5",
+            Command::Pair(Request {
+                vip: Some(([192, 0, 2, 1].into(), Some(24))),
+                interface: Some("lan".into()),
+                minutes: Some(5),
+                ..Request::default()
+            }),
+        ),
+        (
+            "pair 192.0.2.2 k7qm-aaaa bbbb --force",
+            Command::Pair(Request {
+                join: Some(([192, 0, 2, 2].into(), "k7qm-aaaabbbb".into())),
+                force: true,
+                ..Request::default()
+            }),
+        ),
+        ("history", Command::History { form: Form::Text, limit: None }),
+        ("history --limit 3", Command::History { form: Form::Text, limit: Some(3) }),
+        ("leases", Command::Leases { form: Form::Text }),
+        ("reload", Command::Reload),
+        ("release", Command::Release),
+        ("--version", Command::Version),
+        ("--help", Command::Help),
+        ("status --help", Command::Help),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(command(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn options_stand_before_or_behind_the_command() {
+    for line in ["--config /c --run-dir /r status", "status --config=/c --run-dir /r"] {
+        let invocation = parsed(line).unwrap();
+        assert_eq!(invocation.config, PathBuf::from("/c"));
+        assert_eq!(invocation.run_dir, PathBuf::from("/r"));
+    }
+    let invocation = parsed("status").unwrap();
+    assert_eq!(invocation.config, PathBuf::from("/etc/config/gwha"));
+    assert_eq!(invocation.run_dir, PathBuf::from("/var/run/gwha"));
+}
+
+#[test]
+fn run_dir_of_its_own_is_away_from_the_bus_unless_one_is_named() {
+    let usual = SOCKETS.map(PathBuf::from).to_vec();
+    let cases = [
+        ("status", usual, false),
+        ("status --run-dir /r", vec![], false),
+        ("status --ubus /u", vec!["/u".into()], true),
+        ("run --run-dir /r --ubus=/u", vec!["/u".into()], false),
+    ];
+    for (line, ubus, only_ubus) in cases {
+        let invocation = parsed(line).unwrap();
+        assert_eq!((invocation.ubus, invocation.only_ubus), (ubus, only_ubus), "{line}");
+    }
+}
+
+#[test]
+fn nonsense_is_refused_and_not_ignored() {
+    let nonsense = [
+        "",
+        "stauts",
+        "maintenance",
+        "maintenance maybe",
+        "status now",
+        "switch --json",
+        "status --to peer",
+        "run --limit 3",
+        "reload --stderr",
+        "reload --system",
+        "history --limit many",
+        "status --colour",
+        "switch --to",
+        "pair 192.0.2.2",
+        "pair router k7qm",
+        "pair 192.0.2.2 k7qm --vip 192.0.2.1",
+        "pair --vip 192.0.2.1/many",
+        "status --force",
+    ];
+    for line in nonsense {
+        assert!(parsed(line).is_err(), "{line}");
+    }
+}

@@ -1,0 +1,149 @@
+//! The tables of the packet filter: whether they are there, and for which role.
+
+use core::time::Duration;
+
+use crate::config::model::LinkRef;
+use crate::duties::{Duty, Kind, Seen, Side};
+use crate::exec::children::Program;
+use crate::netlink::{IfName, SetContent};
+
+use super::firewall::{self, Ruleset, Translation};
+use super::hands::{Toolbox, Way, is_link_local, program};
+use super::recipe::{Op, Recipe};
+use super::route;
+
+impl Toolbox<'_, '_> {
+    /// A table may have been removed by a stranger, and be of an older life or of devices that have changed since.
+    pub(super) fn look_at_filter(&mut self, duty: &Duty) -> Result<Seen, String> {
+        let rules = self.ruleset(duty)?;
+        let known = self.tools.loaded.get(&rules.table).filter(|(loaded, _)| *loaded == rules);
+        let Some(side) = known.map(|(_, side)| *side) else { return Ok(Seen::Neither) };
+        let there = self.tools.filter.as_mut().map(|filter| filter.has_table(&rules.table));
+        Ok(match there {
+            Some(Ok(true)) => Seen::As(side),
+            Some(Ok(false)) => Seen::Neither,
+            Some(Err(_)) | None => Seen::Unknown,
+        })
+    }
+
+    pub(super) fn bring_filter(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+        if side == Side::Gone {
+            let table = table(duty);
+            self.tools.loaded.remove(&table);
+            return self.load(&table, firewall::remove(&table), Recipe::to(side, Vec::new()));
+        }
+        let rules = self.ruleset(duty)?;
+        let is_loaded = self.tools.loaded.get(&rules.table).is_some_and(|(loaded, _)| *loaded == rules);
+        if is_loaded && self.fill(&rules, side) {
+            self.tools.loaded.insert(rules.table.clone(), (rules, side));
+            return Ok(Way::Done(Seen::As(side)));
+        }
+        self.tools.loaded.remove(&rules.table);
+        let mut script = rules.script.clone();
+        if side == Side::Master {
+            for set in &rules.sets {
+                script += &firewall::refill(&rules.table, set);
+            }
+        }
+        let table = rules.table.clone();
+        self.load(&table, script, Recipe::to(side, vec![Op::Loaded(rules, side)]))
+    }
+
+    /// Changes nothing but the sets: at once. Whether that was possible.
+    fn fill(&mut self, rules: &Ruleset, side: Side) -> bool {
+        let Some(filter) = &mut self.tools.filter else { return false };
+        rules.sets.iter().all(|set| {
+            let (devices, timeout): (_, Option<Duration>) = match side {
+                Side::Master => (&set.master, set.timeout),
+                Side::Standby | Side::Gone => (&set.standby, None),
+            };
+            let content = SetContent { table: &rules.table, set: set.name, devices, timeout };
+            filter.fill(&content).is_ok()
+        })
+    }
+
+    fn load(&mut self, table: &str, script: String, mut then: Recipe) -> Result<Way, String> {
+        let nft = program("nft")?;
+        let path = self.scene.run_dir.file(&format!("{table}.nft"));
+        let run = Program::new(&[&nft, "-f", &path.to_string_lossy()]);
+        then.ops.push_front(Op::Run(run));
+        then.ops.push_front(Op::Write(path, script));
+        Ok(Way::Steps(then))
+    }
+
+    fn ruleset(&mut self, duty: &Duty) -> Result<Ruleset, String> {
+        let table = table(duty);
+        match duty.kind {
+            Kind::Adverts => Ok(firewall::advertisements(&table, &self.gateways6(duty))),
+            Kind::Firewall => {
+                let (translations, wans) = self.exits(duty)?;
+                Ok(firewall::master(&table, &translations, &wans))
+            }
+            Kind::Guard
+            | Kind::Dhcp
+            | Kind::Conntrack
+            | Kind::Route
+            | Kind::Interface
+            | Kind::Service
+            | Kind::Reload => {
+                let served = self.scene.served(duty);
+                let devices: Vec<String> = served.into_iter().map(|served| served.device).collect();
+                Ok(firewall::guard(&table, &devices))
+            }
+        }
+    }
+
+    /// The IPv6 gateway of clients on each device.
+    fn gateways6(&self, duty: &Duty) -> Vec<Translation> {
+        let members = self.scene.group(duty).map(|group| group.instances.as_slice()).unwrap_or_default();
+        let of = |id: &crate::config::model::InstanceId| {
+            let instance = self.scene.config.instances.get(id.index())?;
+            let device = self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string();
+            Some(Translation { device, to: instance.gateway6()?.into() })
+        };
+        members.iter().filter_map(of).collect()
+    }
+
+    /// The WANs are the members that the default route leaves by, and what is up on the master only.
+    fn exits(&mut self, duty: &Duty) -> Result<(Vec<Translation>, Vec<String>), String> {
+        let (mut translations, mut wans) = (Vec::new(), Vec::new());
+        let Some(group) = self.scene.group(duty) else { return Ok((translations, wans)) };
+        let exits = route::default_devices(&mut self.tools.netlink)?;
+        let is_exit = |name: &Option<IfName>| {
+            let index = name.and_then(|name| self.scene.system.link_named(name)).map(|link| link.index);
+            index.is_some_and(|index| exits.contains(&index))
+        };
+        for id in &group.instances {
+            let Some(instance) = self.scene.config.instances.get(id.index()) else { continue };
+            let name = self.scene.system.devices().get(instance.link.index()).copied().flatten();
+            let (Some(device), true) = (name.map(|name| name.to_string()), is_exit(&name)) else { continue };
+            if let Some(vip) = instance.vips.iter().find(|vip| !is_link_local(vip.address)) {
+                if group.actions.snat {
+                    translations.push(Translation { device: device.clone(), to: vip.address });
+                }
+            }
+            wans.push(device);
+        }
+        let own = group.actions.up_on_master.iter();
+        wans.extend(own.filter_map(|name| self.scene.device_of(&LinkRef::Interface(name.clone()))));
+        wans.sort();
+        wans.dedup();
+        Ok((translations, wans))
+    }
+}
+
+/// The name of a duty's table.
+fn table(duty: &Duty) -> String {
+    let what = match duty.kind {
+        Kind::Firewall => "wan",
+        Kind::Adverts => "ra",
+        Kind::Guard
+        | Kind::Dhcp
+        | Kind::Conntrack
+        | Kind::Route
+        | Kind::Interface
+        | Kind::Service
+        | Kind::Reload => "dhcp",
+    };
+    firewall::table(what, &duty.group)
+}

@@ -1,0 +1,166 @@
+//! The disk, for [`crate::sync::file::party::Party`].
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::sorted::Map;
+use crate::sync::file::rules::Rules;
+use crate::sync::file::{Disk, Entry, Hash, Kind, Meta, Settled};
+
+use super::super::bounded::plain;
+use super::aside::Asides;
+use super::place::{self, Place};
+use super::record;
+
+/// The disk.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) rules: Rules,
+    /// Where the records of this router are.
+    state: PathBuf,
+    /// The hashes of files that have not changed since they were read.
+    pub(super) known: Map<String, (Stamp, Hash)>,
+    asides: Asides,
+    /// The directories in which something may happen.
+    pub(super) watched: Vec<PathBuf>,
+    /// Half-written files of an earlier life are removed at the first look.
+    pub(super) is_swept: bool,
+    /// Something was being written while it was read, so it has to be looked at again soon.
+    pub(super) is_unsteady: bool,
+}
+
+/// What tells a file that was changed from one that was not.
+pub type Stamp = [i64; 6];
+
+/// The stamp of a file.
+pub fn stamp(metadata: &fs::Metadata) -> Stamp {
+    let size = i64::try_from(metadata.size()).unwrap_or(i64::MAX);
+    let inode = i64::from_ne_bytes(metadata.ino().to_ne_bytes());
+    [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec(), size, inode]
+}
+
+impl Store {
+    /// The disk of a router whose records are in the directory `state`.
+    pub fn new(state: PathBuf) -> Store {
+        let asides = Asides::new(state.join("aside"));
+        Store {
+            rules: Rules::default(),
+            state,
+            known: Map::new(),
+            asides,
+            watched: Vec::new(),
+            is_swept: false,
+            is_unsteady: false,
+        }
+    }
+
+    /// Other rules.
+    pub fn configure(&mut self, rules: &Rules) {
+        self.rules.clone_from(rules);
+        self.known.clear();
+        self.is_swept = false;
+    }
+
+    /// What an earlier life has remembered.
+    pub fn recall(&self) -> Settled {
+        record::read(&self.record())
+    }
+
+    /// The directories in which something may happen; and whether to look again without it.
+    pub fn take_watched(&mut self) -> (Vec<PathBuf>, bool) {
+        (core::mem::take(&mut self.watched), core::mem::take(&mut self.is_unsteady))
+    }
+
+    fn record(&self) -> PathBuf {
+        self.state.join("synced")
+    }
+
+    fn place(&self, path: &str) -> Result<Place, String> {
+        Place::find(&self.rules, path).map_err(|error| words(&error))
+    }
+}
+
+/// An error in words.
+pub fn words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ELOOP) => "a symbolic link is not followed".to_owned(),
+        _ if error.kind() == ErrorKind::InvalidInput => "neither a file nor a directory".to_owned(),
+        _ if error.kind() == ErrorKind::FileTooLarge => {
+            format!("larger than {} KiB", crate::limits::FILE_BYTES >> 10)
+        }
+        _ => plain(error),
+    }
+}
+
+impl Disk for Store {
+    fn scan(&mut self) -> Vec<Entry> {
+        super::walk::walk(self)
+    }
+
+    fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, String> {
+        let content = Place::find(&self.rules, path).and_then(|place| place::read_all(&place.open()?));
+        match content {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(words(&error)),
+        }
+    }
+
+    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
+        if self.rules.roots.contains(&entry.path) {
+            if let Some(above) = Path::new(&entry.path).parent() {
+                fs::create_dir_all(above).map_err(|error| words(&error))?;
+            }
+        }
+        self.place(&entry.path)?.replace(content, entry.meta).map_err(|error| words(&error))
+    }
+
+    fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
+        let file = self.place(&entry.path)?.open();
+        file.and_then(|file| place::adjust(&file, entry.meta)).map_err(|error| words(&error))
+    }
+
+    fn make_dir(&mut self, entry: &Entry) -> Result<(), String> {
+        if self.rules.roots.contains(&entry.path) {
+            if let Some(above) = Path::new(&entry.path).parent() {
+                fs::create_dir_all(above).map_err(|error| words(&error))?;
+            }
+        }
+        let place = self.place(&entry.path)?;
+        let made = fs::create_dir(place.path()).and_then(|()| place.settle());
+        made.map_err(|error| words(&error))?;
+        self.adjust(entry)
+    }
+
+    fn remove(&mut self, entry: &Entry) -> Result<(), String> {
+        let place = self.place(&entry.path)?;
+        let removed = match entry.kind {
+            Kind::File { .. } => fs::remove_file(place.path()),
+            Kind::Dir => fs::remove_dir(place.path()),
+            Kind::Held(_) => return Ok(()),
+        };
+        removed.and_then(|()| place.settle()).map_err(|error| words(&error))
+    }
+
+    fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
+        self.asides.add(path, content)
+    }
+
+    fn asides(&mut self) -> Vec<(String, String)> {
+        self.watched.extend(self.asides.directories());
+        self.asides.list()
+    }
+
+    fn remember(&mut self, settled: &Settled) {
+        if let Err(error) = record::write(&self.record(), settled) {
+            log::warn!("{}: {}", self.record().display(), plain(&error));
+        }
+    }
+}
+
+/// Owner and permissions as they follow.
+pub fn meta(metadata: &fs::Metadata) -> Meta {
+    Meta { mode: metadata.mode() & 0o777, uid: metadata.uid(), gid: metadata.gid() }
+}

@@ -1,0 +1,245 @@
+//! The thread that does everything that touches the disk.
+
+use core::time::Duration;
+use std::ffi::CString;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use crate::engine::Instant;
+use crate::exec::child::{Child, Ending, Leftovers, Output};
+use crate::sync::file::party::{Out, Party};
+use crate::sync::file::rules::Rules;
+use crate::sync::file::wire::Hello;
+
+use super::super::bounded::plain;
+use super::super::clock;
+use super::mail::{Item, Known, Mail, Order, Services};
+use super::store::Store;
+
+/// The thread.
+pub struct Worker {
+    mail: Arc<Mail>,
+    party: Party,
+    store: Store,
+    rules: Rules,
+    services: Services,
+    inotify: Option<Inotify>,
+    /// When the disk is looked at: not before the first, and in any case at the second.
+    due: Option<(Instant, Instant)>,
+    known: Known,
+}
+
+/// Whoever writes is given so long to come to the end of it.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// But a change waits for no more than this.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a service may take to reload.
+const RELOAD_MAX: Duration = Duration::from_secs(30);
+
+/// Whether the thread goes on.
+#[derive(PartialEq, Eq)]
+enum Life {
+    On,
+    Over,
+}
+
+impl Worker {
+    /// Begins, with its records in the directory `state`.
+    pub fn start(mail: Arc<Mail>, state: PathBuf, own: Hello) -> std::io::Result<()> {
+        let work = move || {
+            let store = Store::new(state);
+            let party = Party::new(Rules::default(), own, store.recall(), clock::now());
+            let worker = Worker {
+                mail,
+                party,
+                store,
+                rules: Rules::default(),
+                services: Services::default(),
+                inotify: None,
+                due: None,
+                known: Known::default(),
+            };
+            worker.work();
+        };
+        std::thread::Builder::new().name("files".into()).spawn(work).map(|_| ())
+    }
+
+    fn work(mut self) {
+        loop {
+            self.wait();
+            self.mail.turn();
+            let is_over = self.round() == Life::Over;
+            self.mail.turn();
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let next = self.due.map_or(self.party.next_deadline(), |(at, _)| at.min(self.party.next_deadline()));
+        // A millisecond more than is left, for the wait ends before that.
+        let left = next.since(clock::now()).as_millis().saturating_add(1);
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let nudge = PollFd::new(self.mail.nudged().as_fd(), PollFlags::POLLIN);
+        let _ = match &self.inotify {
+            Some(inotify) => poll(&mut [nudge, PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout),
+            None => poll(&mut [nudge], timeout),
+        };
+    }
+
+    fn round(&mut self) -> Life {
+        let now = clock::now();
+        let _ = self.mail.nudged().read();
+        if self.is_touched() {
+            let latest = self.due.map_or(now.after(WAIT_MAX), |(_, latest)| latest);
+            self.due = Some((now.after(QUIET).min(latest), latest));
+        }
+        if self.due.take_if(|(at, _)| *at <= now).is_some() {
+            self.party.touched(now);
+        }
+        while let Some(order) = self.mail.next_order() {
+            if self.obey(order) == Life::Over {
+                return Life::Over;
+            }
+        }
+        let now = clock::now();
+        self.party.work(now, &mut self.store);
+        self.watch(now);
+        let mut items = Vec::new();
+        let mut is_changed = false;
+        for out in self.party.take_out() {
+            match out {
+                Out::Send(peer, kind, body) => items.push(Item::Send(peer, kind, body)),
+                Out::OwnChanged => items.push(Item::OwnChanged),
+                Out::Changed(paths) => {
+                    is_changed = true;
+                    let packages = paths.iter().filter_map(|path| self.rules.package(path));
+                    items.extend(packages.map(|it| Item::Package(it.to_owned())));
+                    log::info!("files from the master: {}", paths.join(", "));
+                }
+            }
+        }
+        self.known.view = self.party.view(now);
+        self.mail.tell(items, &self.known);
+        if is_changed && !self.services.names.is_empty() {
+            self.known.reload_error = self.reload_services();
+            self.mail.tell(Vec::new(), &self.known);
+        }
+        Life::On
+    }
+
+    fn obey(&mut self, order: Order) -> Life {
+        let now = clock::now();
+        match order {
+            Order::Configure(rules, services) => {
+                self.store.configure(&rules);
+                self.inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
+                    .inspect_err(|errno| log::warn!("files: no inotify: {}", errno.desc()))
+                    .ok();
+                self.rules.clone_from(&rules);
+                self.services = services;
+                self.party.configure(rules, now);
+            }
+            Order::Source(is_source) => {
+                self.known.is_source = is_source;
+                self.party.set_source(is_source, now);
+            }
+            Order::Up(peer) => self.party.up(peer, now),
+            Order::Down(peer) => self.party.down(peer),
+            Order::Said(peer, kind, body) => self.party.said(peer, kind, &body, now, &mut self.store),
+            Order::Release(content) => {
+                self.party.release(content);
+                self.party.touched(now);
+            }
+            Order::Look(number) => {
+                self.known.looked = number;
+                self.party.touched(now);
+            }
+            Order::Stop => return Life::Over,
+        }
+        Life::On
+    }
+
+    /// Whether something has happened in the directories that are watched.
+    fn is_touched(&self) -> bool {
+        let mut is_touched = false;
+        let Some(inotify) = &self.inotify else { return false };
+        loop {
+            match inotify.read_events() {
+                Ok(events) => is_touched |= events.iter().any(|event| self.concerns(event.name.as_deref())),
+                Err(Errno::EINTR) => {}
+                Err(_) => return is_touched,
+            }
+        }
+    }
+
+    /// Not what we write ourselves.
+    fn concerns(&self, name: Option<&std::ffi::OsStr>) -> bool {
+        !name.and_then(|name| name.to_str()).is_some_and(crate::sync::file::rules::is_fresh)
+    }
+
+    /// Watches what there is to be watched after a look at the disk.
+    fn watch(&mut self, now: Instant) {
+        let (dirs, is_unsteady) = self.store.take_watched();
+        if is_unsteady {
+            self.due = Some((now.after(QUIET), now.after(WAIT_MAX)));
+        }
+        let Some(inotify) = &self.inotify else { return };
+        let news = AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_CLOSE_WRITE
+            | AddWatchFlags::IN_MOVED_TO
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_ATTRIB
+            | AddWatchFlags::IN_ONLYDIR;
+        for dir in dirs {
+            // Those that are watched already stay so. What can't be watched is looked at once a minute.
+            let _ = inotify.add_watch(&dir, news);
+        }
+    }
+
+    /// Has the services of `list reload` reload, one after the other; what went wrong.
+    fn reload_services(&self) -> Option<String> {
+        let failed = |name: &String| {
+            let script = format!("/etc/init.d/{name}");
+            let command = match &self.services.command {
+                Some(command) => vec![command.as_str(), name.as_str(), "reload"],
+                None if Path::new(&script).exists() => vec![script.as_str(), "reload"],
+                None => return Some(format!("{name}: there is no {script}")),
+            };
+            run(&command).err().map(|why| format!("{name}: {why}"))
+        };
+        let all: Vec<String> = self.services.names.iter().filter_map(failed).collect();
+        for why in &all {
+            log::warn!("reload of {why}");
+        }
+        all.into_iter().next()
+    }
+}
+
+fn run(command: &[&str]) -> Result<(), String> {
+    let words: Vec<CString> = command.iter().filter_map(|word| CString::new(*word).ok()).collect();
+    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
+    let mut child = Child::spawn(&words, &[], Output::Kept).map_err(|error| plain(&error))?;
+    let timeout = PollTimeout::try_from(RELOAD_MAX.as_millis()).unwrap_or(PollTimeout::MAX);
+    let _ = poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], timeout);
+    match child.reap(Leftovers::Left) {
+        Some(Ending::Exited(0)) => Ok(()),
+        Some(Ending::Exited(status)) => {
+            let said = child.said().map(|said| format!(": {said}")).unwrap_or_default();
+            Err(format!("exit status {status}{said}"))
+        }
+        Some(Ending::Killed(signal)) => Err(format!("killed by signal {signal}")),
+        Some(Ending::Lost) => Err("lost".to_owned()),
+        // It is killed with everything that it has started when it goes out of scope.
+        None => Err(format!("takes longer than {} s", RELOAD_MAX.as_secs())),
+    }
+}

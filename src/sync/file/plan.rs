@@ -1,0 +1,136 @@
+//! From what the source has and what is here to what is to be done.
+
+use super::rules::{Rules, is_within};
+use super::{Agreed, Entry, Hash, Kind, Settled};
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Remove what is here: a file, or a directory that is empty by then.
+    Remove(Entry),
+    /// Make the source's directory.
+    MakeDir(Entry),
+    /// Give what is here the source's owner and mode.
+    Adjust(Entry),
+    /// Ask for the source's file, and put it here.
+    Fetch(Entry),
+}
+
+impl Step {
+    /// What it is about: the source's entry, or for a removal what is here.
+    pub fn entry(&self) -> &Entry {
+        match self {
+            Step::Remove(entry) | Step::MakeDir(entry) | Step::Adjust(entry) | Step::Fetch(entry) => entry,
+        }
+    }
+}
+
+/// What is to be done, and what is as it should be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which it can be done.
+    pub steps: Vec<Step>,
+    /// The files that are the same on both routers, but for options that are kept.
+    pub same: Settled,
+    /// What can't be brought to what the source has, and why.
+    pub refused: Vec<(String, String)>,
+    /// What waits for something at the source, and for what.
+    pub waiting: Vec<(String, String)>,
+}
+
+/// Makes the plan. Both lists are in the order of their paths.
+pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules) -> Plan {
+    let mut plan = Plan::default();
+    for here in found.iter().rev() {
+        if is_to_go(here, wanted, found, rules) {
+            if here.path == rules.own {
+                let why = "the configuration in force is never removed";
+                plan.refused.push((here.path.clone(), why.to_owned()));
+            } else {
+                plan.steps.push(Step::Remove(here.clone()));
+            }
+        }
+    }
+    let mut fetches = Vec::new();
+    for there in wanted {
+        let path = &there.path;
+        if !rules.admit(path) {
+            plan.refused.push((path.clone(), "not in the lists of this router".to_owned()));
+            continue;
+        }
+        if let Kind::Held(why) = &there.kind {
+            plan.waiting.push((path.clone(), why.clone()));
+            continue;
+        }
+        if let Some((at, why)) = held(found, path) {
+            plan.refused.push((at.to_owned(), why.to_owned()));
+            continue;
+        }
+        let here = find(found, path);
+        match (&there.kind, here.map(|it| (&it.kind, it.meta))) {
+            (Kind::Dir, Some((Kind::Dir, meta))) if meta == there.meta => {}
+            (Kind::Dir, Some((Kind::Dir, _))) => plan.steps.push(Step::Adjust(there.clone())),
+            (Kind::Dir, _) => plan.steps.push(Step::MakeDir(there.clone())),
+            (Kind::File { hash, .. }, Some((Kind::File { hash: own, .. }, meta))) => {
+                let agreed = Agreed { there: *hash, here: *own };
+                if !is_same(path, agreed, settled) {
+                    fetches.push(Step::Fetch(there.clone()));
+                } else {
+                    plan.same.insert(path.clone(), agreed);
+                    if meta != there.meta {
+                        plan.steps.push(Step::Adjust(there.clone()));
+                    }
+                }
+            }
+            (Kind::File { .. }, _) => fetches.push(Step::Fetch(there.clone())),
+            (Kind::Held(_), _) => {}
+        }
+    }
+    plan.refused.dedup();
+    plan.steps.extend(fetches);
+    plan
+}
+
+/// Whether what is here is to be removed because the source does not have it, or has something of another kind there.
+fn is_to_go(here: &Entry, wanted: &[Entry], found: &[Entry], rules: &Rules) -> bool {
+    if held(wanted, &here.path).is_some() || held(found, &here.path).is_some() {
+        return false;
+    }
+    match find(wanted, &here.path).map(|it| &it.kind) {
+        Some(there) => {
+            matches!((there, &here.kind), (Kind::Dir, Kind::File { .. }) | (Kind::File { .. }, Kind::Dir))
+        }
+        None => {
+            // A whole directory that is not there may be a medium that is not there.
+            let Some(root) = rules.root_of(&here.path) else { return false };
+            find(wanted, root).is_some() || find(found, root).is_some_and(|it| it.kind != Kind::Dir)
+        }
+    }
+}
+
+/// Whether two contents are the same, or were when one was made of the other.
+fn is_same(path: &str, agreed: Agreed, settled: &Settled) -> bool {
+    agreed.there == agreed.here || settled.get(path) == Some(&agreed)
+}
+
+/// Whether a content is known to be at another router too.
+pub fn is_settled(path: &str, content: &Hash, settled: &Settled) -> bool {
+    settled.get(path).is_some_and(|agreed| agreed.here == *content || agreed.there == *content)
+}
+
+/// The entry of a path.
+pub fn find<'a>(entries: &'a [Entry], path: &str) -> Option<&'a Entry> {
+    let at = entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).ok()?;
+    entries.get(at)
+}
+
+/// What holds a path or a directory above it, and why.
+fn held<'a>(entries: &'a [Entry], path: &str) -> Option<(&'a str, &'a str)> {
+    entries.iter().find_map(|entry| match &entry.kind {
+        Kind::Held(why) if is_within(path, &entry.path) => Some((entry.path.as_str(), why.as_str())),
+        Kind::Held(_) | Kind::File { .. } | Kind::Dir => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
