@@ -328,14 +328,12 @@ pub struct SharedFile {
     /// `in_sync`, `differs`, `pending` or `failed`.
     pub state: String,
     /// `sent` from here to the other router, or `received`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<String>,
     /// Age of the last success.
     pub last_success: Option<f64>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
     /// Where edits made here are kept that the master's version has replaced.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asides: Vec<String>,
 }
 
@@ -361,5 +359,5 @@ record! {
         name, address, connected, state, error, instance, health, maintenance, uptime, since, role, version,
         config_equal, clock_offset;
     Leases: count, peer_count, pending, lag_ms, last_success, last_error;
-    SharedFile: path, state, direction, last_success, last_error, asides;
+    SharedFile: path, state, direction, last_success, last_error, asides unless empty;
 }
