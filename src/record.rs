@@ -46,7 +46,9 @@ macro_rules! record {
 
 pub(crate) use record;
 
-use crate::ubus::{Encode, Error, Place};
+use crate::sorted::Map;
+use crate::ubus::decode::Source;
+use crate::ubus::{Decode, Encode, Error, Place};
 
 /// A value that is somewhere else.
 pub struct Borrowed<'a, T>(
@@ -60,8 +62,27 @@ impl<T: Encode> Encode for Borrowed<'_, T> {
     }
 }
 
+impl<V: Encode> Encode for Map<String, V> {
+    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
+        place.table(&mut self.iter().map(|(key, value)| (key.as_str(), value as &dyn Encode)))
+    }
+}
+
+impl<V: Decode + Default> Decode for Map<String, V> {
+    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
+        self.clear();
+        for member in source.table()? {
+            let (key, value) = member?;
+            self.get_or_default(key.into_owned()).decode(value)?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::sorted::Map;
+    use crate::ubus::json::Layout;
     use crate::ubus::{Data, json};
 
     #[derive(Debug, PartialEq)]
@@ -85,7 +106,7 @@ mod tests {
     }
 
     fn text(track: &Track) -> String {
-        Data::encode(track).unwrap().to_json(json::Layout::Compact).unwrap()
+        Data::encode(track).unwrap().to_json(Layout::Compact).unwrap()
     }
 
     #[test]
@@ -120,5 +141,15 @@ mod tests {
         assert_eq!(track(r#"{"streak":"1"}"#), None);
         assert_eq!(track(r#"{"streak":65536}"#), None);
         assert_eq!(track(r#"{"streak":-1}"#), None);
+    }
+
+    #[test]
+    fn map_travels_as_a_table() {
+        let map: Map<String, u32> = [("b".into(), 2), ("a".into(), 1)].into_iter().collect();
+
+        let data = Data::encode(&map).unwrap();
+
+        assert_eq!(data.to_json(Layout::Compact).unwrap(), r#"{"a":1,"b":2}"#);
+        assert_eq!(data.decode(), Ok(map));
     }
 }

@@ -6,9 +6,6 @@
 
 use core::borrow::Borrow;
 
-use crate::ubus::decode::Source;
-use crate::ubus::{Decode, Encode, Error, Place};
-
 /// Values by their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map<K, V> {
@@ -164,23 +161,6 @@ impl<K, V> IntoIterator for Map<K, V> {
     }
 }
 
-impl<V: Encode> Encode for Map<String, V> {
-    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.table(&mut self.iter().map(|(key, value)| (key.as_str(), value as &dyn Encode)))
-    }
-}
-
-impl<V: Decode + Default> Decode for Map<String, V> {
-    fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
-        self.clear();
-        for member in source.table()? {
-            let (key, value) = member?;
-            self.get_or_default(key.into_owned()).decode(value)?;
-        }
-        Ok(())
-    }
-}
-
 impl<T> Set<T> {
     /// Without values.
     pub const fn new() -> Set<T> {
@@ -279,8 +259,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ubus::Data;
-    use crate::ubus::json::Layout;
 
     proptest! {
         #[test]
@@ -315,15 +293,5 @@ mod tests {
             let collected: Set<u8> = steps.iter().map(|(_, value)| *value).collect();
             prop_assert!(collected.iter().eq(steps.iter().map(|(_, value)| *value).collect::<BTreeSet<u8>>().iter()));
         }
-    }
-
-    #[test]
-    fn map_travels_as_a_table() {
-        let map: Map<String, u32> = [("b".into(), 2), ("a".into(), 1)].into_iter().collect();
-
-        let data = Data::encode(&map).unwrap();
-
-        assert_eq!(data.to_json(Layout::Compact).unwrap(), r#"{"a":1,"b":2}"#);
-        assert_eq!(data.decode(), Ok(map));
     }
 }

@@ -42,6 +42,8 @@ build() {
 	if [ -n "${CARGO_UNSTABLE_BUILD_STD:-}" ] && [ "${GWHA_PANIC:-}" != message ]; then
 		flag -Zunstable-options
 		flag -Cpanic=immediate-abort
+		# Nobody would read what {:?} writes: people are told in words.
+		flag -Zfmt-debug=none
 	fi
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	cargo build --locked --release --bin gwha >&2

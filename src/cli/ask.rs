@@ -90,7 +90,7 @@ pub fn reload(place: &Place) -> u8 {
 fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
     match ask::<Outcome>(place, method, arguments, patience) {
         Ok((_, Outcome { done: true, took_ms, .. })) => {
-            let took = took_ms.map(|took| format!(" in {took:.0} ms")).unwrap_or_default();
+            let took = took_ms.map(|took| format!(" in {} ms", took as u64)).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
         }
         Ok((_, Outcome { error, .. })) => {

@@ -6,7 +6,7 @@ use crate::status::{
     Checked, Group, Health, History, Instance, LeaseList, Peer, PeerRouter, SharedFile, Status, Target, Track,
 };
 
-use super::text::{duration, wrap};
+use super::text::{duration, tenths, wrap};
 
 /// The state of a node.
 pub fn status(status: &Status) -> String {
@@ -193,7 +193,7 @@ fn file_line(file: &SharedFile) -> String {
 
 fn target(target: &Target) -> String {
     match target.rtt_ms {
-        Some(rtt) => format!("{} {} {rtt:.1} ms", target.target, target.state),
+        Some(rtt) => format!("{} {} {} ms", target.target, target.state, tenths(rtt)),
         None => format!("{} {}", target.target, target.state),
     }
 }

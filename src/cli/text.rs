@@ -3,9 +3,7 @@
 /// An age or a time in the two units that matter.
 pub fn duration(seconds: f64) -> String {
     if seconds < 9.95 {
-        // What is negative becomes 0.
-        let tenths = (seconds * 10.0 + 0.5) as u64;
-        return format!("{}.{} s", tenths / 10, tenths % 10);
+        return format!("{} s", tenths(seconds));
     }
     // As seen above it is not negative, and a router's age fits with room to spare.
     let whole = seconds as u64;
@@ -17,6 +15,12 @@ pub fn duration(seconds: f64) -> String {
         (1, _, _) => format!("1 day {hours} h"),
         _ => format!("{days} days {hours} h"),
     }
+}
+
+/// A number with one digit after the point; 0 if it is negative. The standard library's way takes 8 KB.
+pub fn tenths(number: f64) -> String {
+    let tenths = (number * 10.0 + 0.5) as u64;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Breaks a text at blanks so that it fits, further lines indented. A word that is too long stays whole.

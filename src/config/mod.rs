@@ -37,7 +37,7 @@ pub use conflict::Conflict;
 pub use diff::{Diff, Fate, Identity, diff, identity};
 pub use finding::{At, Finding, Rejected, Spot};
 pub use load::{Loaded, load};
-pub use problem::Problem;
+pub use problem::{Problem, Secs};
 pub use system_check::{Hazard, SystemFiles, hazards};
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ macro_rules! show_as_text {
 
         impl fmt::Debug for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{:?}", String::from_utf8_lossy(self.as_bytes()))
+                write!(f, "\"{}\"", self.as_bytes().escape_ascii())
             }
         }
     };

@@ -1,5 +1,6 @@
 //! What two routers say of their configurations, and how these differ: pure.
 
+use core::time::Duration;
 use std::fmt::Write as _;
 
 use blake2::{Blake2s256, Digest as _};
@@ -31,9 +32,13 @@ fn instance(instance: &Instance) -> InstanceSetup {
         name: instance.name.clone(),
         vrid: instance.vrid.get().into(),
         version: version(instance),
-        interval: u32::try_from(instance.interval.duration().as_millis()).unwrap_or(u32::MAX),
+        interval: millis(instance.interval.duration()),
         vips: short(vips(instance)),
     }
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 fn version(instance: &Instance) -> u32 {
@@ -80,12 +85,13 @@ fn digest(config: &Config) -> String {
         }
         let _ = writeln!(
             text,
-            "instance {:?} vrid {} version {} interval {} vips {:?} routers {routers:?}",
+            "instance {} vrid {} version {} interval {} vips {} routers {}",
             it.name,
             it.vrid.get(),
             version(it),
-            it.interval.duration().as_millis(),
+            millis(it.interval.duration()),
             vips(it),
+            list(&routers),
         );
     }
     for it in &config.groups {
@@ -95,14 +101,21 @@ fn digest(config: &Config) -> String {
         let tracks: Vec<&str> = tracks.map(|it| it.name.as_str()).collect();
         let _ = writeln!(
             text,
-            "group {:?} members {members:?} tracks {tracks:?} ranks {} preempt {} delay {}",
+            "group {} members {} tracks {} ranks {} preempt {} delay {}",
             it.name,
+            list(&members),
+            list(&tracks),
             ranks(it),
             matches!(it.preempt, crate::config::model::Preempt::On),
-            it.preempt_delay.as_millis(),
+            millis(it.preempt_delay),
         );
     }
     hash(&text)
+}
+
+/// Separated by commas, which neither names nor addresses have.
+fn list(words: &[impl ToString]) -> String {
+    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 fn hash(text: &str) -> String {

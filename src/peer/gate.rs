@@ -39,9 +39,10 @@ impl Gate {
 
     /// Takes in the tokens that have come meanwhile.
     pub fn fill(&mut self, now: Instant) {
-        let every = self.every.as_micros().max(1);
-        let count = u32::try_from(now.since(self.since).as_micros().checked_div(every).unwrap_or(0));
-        let count = count.unwrap_or(u32::MAX);
+        // In 64 bits, as nothing here takes longer than they can say.
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let count = micros(now.since(self.since)) / micros(self.every).max(1);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         if self.tokens.saturating_add(count) >= self.size {
             (self.tokens, self.since) = (self.size, now);
         } else {

@@ -218,7 +218,7 @@ impl Mesh {
         let ids: Vec<PeerId> = self.connected().collect();
         for id in ids {
             if let Err(unsent) = self.send(id, message, poller, now) {
-                log::debug!("peer channel: not sent: {unsent:?}");
+                log::debug!("peer channel: not sent: {unsent}");
             }
         }
     }

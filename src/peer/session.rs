@@ -58,6 +58,16 @@ pub enum Unsent {
     TooLong,
 }
 
+impl core::fmt::Display for Unsent {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Unsent::NotConnected => "not connected",
+            Unsent::Full => "too much is waiting",
+            Unsent::TooLong => "too long",
+        })
+    }
+}
+
 /// One connection.
 #[derive(Debug)]
 pub struct Session {

@@ -1,6 +1,5 @@
 //! What the sockets of all checks have in common: the device they are bound to.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
@@ -141,9 +140,10 @@ pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> Result<(usize, Opti
     recvfrom(socket.as_raw_fd(), buffer)
 }
 
-/// A number that nobody else can guess (not for keys: the hasher was not made for them).
+/// A number that nobody else can guess.
 pub(super) fn secret() -> u64 {
-    RandomState::new().build_hasher().finish()
+    // Without it, long before a network is there, something that at least changes.
+    getrandom::u64().unwrap_or_else(|_| std::process::id().into())
 }
 
 /// Asks the kernel one thing about a device (netdevice(7)).

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use log::Level;
 
+use crate::config::Secs;
 use crate::config::model::Config;
 use crate::daemon::notify::Line;
 use crate::duties::{Change, Hooks, Run};
@@ -82,8 +83,8 @@ impl HookRuns {
                 return;
             }
             children.kill(running.number);
-            let seconds = now.since(running.begun).as_secs_f64();
-            self.over(Err(format!("killed after {seconds:.1} s")), now);
+            let message = format!("killed after {} s", Secs(now.since(running.begun)));
+            self.over(Err(message), now);
         }
         while self.running.is_none() {
             let next = match self.queue.current() {
@@ -140,9 +141,9 @@ impl HookRuns {
     fn over(&mut self, result: Result<(), String>, now: Instant) {
         let Some(Running { run, name, begun, .. }) = self.running.take() else { return };
         let Change { group, from, to, epoch, .. } = run.change;
-        let took = now.since(begun).as_secs_f64();
+        let took = Secs(now.since(begun));
         let how = result.as_ref().err().map_or("exit status 0", String::as_str);
-        let message = format!("hook {name} (group {group}, {from} -> {to}): {how}, after {took:.2} s");
+        let message = format!("hook {name} (group {group}, {from} -> {to}): {how}, after {took} s");
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
         let happening = Happening {
             event: "hook".into(),
