@@ -4,6 +4,7 @@
 pub mod place;
 mod streams;
 
+mod flips;
 mod home;
 mod home6;
 mod hooks;
