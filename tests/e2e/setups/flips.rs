@@ -12,7 +12,7 @@ use crate::lab::{Lab, scenario, until};
 
 use super::super::support::{ms, until_role};
 use super::super::wire::{Asker, assert_one_at_a_time};
-use super::place::Place;
+use super::place::{Place, follows};
 
 /// In front of a program: while there is a file `trouble`, one call in eight hangs, and without it too one fails and one
 /// takes its time.
@@ -111,12 +111,4 @@ fn within_10_s_of_the_last_of_many_flips_everything_is_as_the_roles_want_it() {
         assert!(lab.holders(crate::lab::topology::Segment::Lan) == [master.host]);
         assert_one_at_a_time(lab);
     });
-}
-
-fn follows(node: &Gwha) -> bool {
-    let actions = node.at("/actions");
-    let actions = actions.as_array().cloned().unwrap_or_default();
-    let is_right =
-        |action: &serde_json::Value| action["kind"] == "hook" || action["wanted"] == action["observed"];
-    !actions.is_empty() && actions.iter().all(is_right)
 }

@@ -5,12 +5,12 @@ pub mod place;
 mod streams;
 
 mod flips;
-mod home;
-mod home6;
+pub mod home;
+pub mod home6;
 mod hooks;
 mod servers;
-mod uplinks;
-mod wan;
+pub mod uplinks;
+pub mod wan;
 
 use std::time::Duration;
 
