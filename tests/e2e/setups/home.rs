@@ -29,7 +29,8 @@ fn router(lab: &Lab, host: Host, setup: &Setup) -> (Place, Gwha) {
     (place, gwha)
 }
 
-fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
+/// Two routers, of which A is master, and everything follows.
+pub fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
     let a = router(lab, Host::A, setup);
     until_role(&a.1, "master");
     let b = router(lab, Host::B, setup);
@@ -40,7 +41,8 @@ fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
     (a, b)
 }
 
-fn setup() -> Setup {
+/// Three segments and a carrier check, at a brisk pace.
+pub fn setup() -> Setup {
     Setup { carrier_check: Some(CarrierCheck::FAST), preempt: Preempt::No, ..Setup::reference(200) }
 }
 

@@ -16,14 +16,14 @@ use super::SETTLED;
 use super::place::{Place, is_settled};
 
 /// An address of the world behind the carrier router.
-const OUTSIDE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+pub const OUTSIDE6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 
 const RADVD: &str = "interface lan {\n AdvSendAdvert on;\n MinRtrAdvInterval 3;\n MaxRtrAdvInterval 10;\n\
                      AdvDefaultLifetime 1800;\n prefix fd00:0:0:100::/64 { };\n};\n";
 
 /// Where clients have their gateway.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Gateway {
+pub enum Gateway {
     /// At the link-local virtual address.
     Virtual,
     /// At the address of the router itself: the LAN has no IPv6 instance.
@@ -70,7 +70,8 @@ fn router(lab: &Lab, host: Host, gateway: Gateway) -> (Place, Gwha) {
     (place, gwha)
 }
 
-fn pair(lab: &Lab, gateway: Gateway) -> ((Place, Gwha), (Place, Gwha)) {
+/// Two routers, of which A is master, and a client that configures itself.
+pub fn pair(lab: &Lab, gateway: Gateway) -> ((Place, Gwha), (Place, Gwha)) {
     Host::Carrier.netns().sysctl(&[("ipv6/conf/all/forwarding", "1")]);
     let [wan_vip, _] = Segment::Wan.vips6();
     Host::Carrier.netns().ip_batch(&format!(

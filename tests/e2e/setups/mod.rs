@@ -4,12 +4,13 @@
 pub mod place;
 mod streams;
 
-mod home;
-mod home6;
+mod flips;
+pub mod home;
+pub mod home6;
 mod hooks;
 mod servers;
-mod uplinks;
-mod wan;
+pub mod uplinks;
+pub mod wan;
 
 use std::time::Duration;
 

@@ -166,6 +166,13 @@ pub fn is_settled(node: &Gwha) -> bool {
     !actions.is_empty() && actions.iter().all(|action| action["wanted"] == action["observed"])
 }
 
+/// As [`is_settled`], whatever became of hooks: those are no state.
+pub fn follows(node: &Gwha) -> bool {
+    let actions = node.at("/actions");
+    let actions = actions.as_array().cloned().unwrap_or_default();
+    actions.iter().all(|action| action["kind"] == "hook" || action["wanted"] == action["observed"])
+}
+
 /// What a client was given: by whom, which address, which router, which DNS server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
