@@ -33,7 +33,7 @@ sim: deps-build ## Simulates RUNS= random histories, or tells the one of SEED=
 
 bench: deps-build deps-bench deps-cross ## gwha, as it is packed, and keepalived side by side: takeover (REPS=), cost, jitter, attacks (writes target/bench*.md)
 	export GWHA=$$(tools/cross.sh build x86_64); \
-		REPS=$(REPS) cargo bench --bench failover && cargo bench --bench cost --bench hostile
+		REPS=$(REPS) cargo bench --bench failover && cargo bench --bench moves --bench cost --bench hostile
 
 soak: deps-build deps-e2e ## A pair of routers and a mishap every few seconds for MINUTES=, then hours of simulated time
 	cargo build --release --bin gwha

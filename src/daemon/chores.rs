@@ -27,9 +27,10 @@ impl Chores {
         self.is_news = true;
     }
 
-    /// The earliest deadline. To be asked at the end of a turn, when there are no news.
+    /// The earliest deadline; at once if there are news. Before the first turn there are: a daemon that stands idle has
+    /// no other reason to have one.
     pub fn due(&self) -> Option<Instant> {
-        self.due
+        if self.is_news { Some(AT_ONCE) } else { self.due }
     }
 
     /// Whether this turn has to look.
@@ -100,4 +101,21 @@ impl Daemon {
 
 fn is_due(deadline: Option<Instant>, now: Instant) -> bool {
     deadline.is_some_and(|deadline| deadline <= now)
+}
+
+const AT_ONCE: Instant = Instant::from_micros(0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_look_is_due_at_once_and_news_are_too() {
+        let mut chores = Chores::new();
+        assert_eq!(chores.due(), Some(AT_ONCE));
+        chores = Chores { due: None, is_news: false };
+        assert_eq!(chores.due(), None);
+        chores.news();
+        assert_eq!(chores.due(), Some(AT_ONCE));
+    }
 }

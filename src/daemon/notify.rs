@@ -95,6 +95,24 @@ pub fn sync_changed(trouble: Result<&str, &str>) -> Line {
     Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
 }
 
+/// Addresses that another router has lent to somebody else, while the routers did not see each other.
+pub fn lent_twice(addresses: &[IpAddr]) -> Line {
+    const NAMED: usize = 4;
+    let named: Vec<String> = addresses.iter().take(NAMED).map(IpAddr::to_string).collect();
+    let more = match addresses.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "leases: lent to two clients while the routers did not see each other: {}{more}; the later lease counts",
+        named.join(", ")
+    );
+    Line {
+        level: Level::Warn,
+        happening: Happening { event: "lent_twice".into(), message, ..Happening::default() },
+    }
+}
+
 fn peer_changed(
     config: &Config,
     (id, peer): (InstanceId, IpAddr),

@@ -41,8 +41,8 @@ impl Gate {
     pub fn fill(&mut self, now: Instant) {
         // In 64 bits, as nothing here takes longer than they can say.
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let count = micros(now.since(self.since)) / micros(self.every).max(1);
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let count = micros(now.since(self.since)).checked_div(micros(self.every));
+        let count = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX);
         if self.tokens.saturating_add(count) >= self.size {
             (self.tokens, self.since) = (self.size, now);
         } else {

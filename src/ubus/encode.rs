@@ -72,7 +72,7 @@ impl Place<'_> {
     }
 
     /// Values without names.
-    pub fn array<'v>(self, elements: &mut dyn Iterator<Item = &'v dyn Encode>) -> Result<(), Error> {
+    pub fn array(self, elements: &mut dyn Iterator<Item = &dyn Encode>) -> Result<(), Error> {
         self.container(Type::Array, &mut elements.map(|element| ("", element)))
     }
 

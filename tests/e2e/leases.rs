@@ -3,58 +3,59 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::lab::dhcp::{Clients, lease_file, listed, serve};
+use crate::lab::dhcp::{Clients, listed};
 use crate::lab::gwha::{Gwha, configuration};
-use crate::lab::process::Daemon;
 use crate::lab::setup::{Preempt, Setup};
-use crate::lab::topology::Host;
+use crate::lab::topology::{Host, Segment};
 use crate::lab::{Lab, scenario, until};
 
+use super::setups::place::{Place, is_settled};
 use super::support::{LIMIT, ms, until_role};
+use super::wire::assert_one_at_a_time;
 
-/// A gateway with its DHCP server, which runs only while the gateway is master.
+/// A gateway with its DHCP server, which gwha lets answer while it is master.
 struct Router {
     gwha: Gwha,
-    server: Option<Daemon>,
+    place: Place,
 }
+
+/// Addresses are given in order and without asking around first: a server that does not know a lease gives its address to
+/// the next one who comes.
+const SERVER: &str = "dhcp-range=192.168.100.100,192.168.100.250,2m\ndhcp-sequential-ip\n";
 
 impl Router {
     fn start(lab: &Lab, setup: &Setup, host: Host) -> Router {
-        let key = lab.dir.join(format!("{host}.key"));
-        fs::write(&key, "7".repeat(64)).unwrap();
-        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-        let text = format!(
-            "{}\nconfig sync 'peer'\n\toption instance 'lan'\n\toption key_file '{}'\n\toption lease_file '{}'\n",
-            configuration(setup, host),
-            key.display(),
-            lease_file(lab, host).display()
-        );
-        Router { gwha: Gwha::start_with(lab, host, &text), server: None }
+        Router::start_with(lab, setup, host, "\toption dhcp_on_master '1'\n")
     }
 
-    /// Starts the server, as a script does that is run at a promotion.
-    fn serve(&mut self, lab: &Lab) {
+    fn start_with(lab: &Lab, setup: &Setup, host: Host, actions: &str) -> Router {
+        let place = Place::new(lab, host);
+        place.dnsmasq_with(SERVER);
+        let text = configuration(setup, host);
+        let (_, instances) = text.split_once("\n\n").expect("the first section ends");
+        let text = format!("{}\n{instances}{actions}{}", place.options(), place.sync());
+        Router { gwha: Gwha::start_with(lab, host, &text), place }
+    }
+
+    /// Waits until the router is master and its server answers.
+    fn serve(&self) {
         until_role(&self.gwha, "master");
-        self.server = Some(serve(lab, self.gwha.host));
+        until("the server answers", LIMIT, || is_settled(&self.gwha));
     }
 
     /// Without a farewell of anybody.
     fn lose_power(&mut self, lab: &Lab) {
-        lab.silence(self.gwha.host);
+        lab.power_off(self.gwha.host);
         self.gwha.daemon.kill();
-        if let Some(mut server) = self.server.take() {
-            server.kill();
-        }
+        self.place.lose_power();
     }
 
     /// Comes back with what flash keeps: its configuration.
     fn boot(&mut self, lab: &Lab) {
-        let _ = fs::remove_file(lease_file(lab, self.gwha.host));
         lab.reboot(self.gwha.host);
         self.gwha.restart();
     }
@@ -110,7 +111,7 @@ fn clients_keep_their_addresses_over_power_losses_and_no_address_has_two_owners(
         let mut master = Router::start(lab, &setup, Host::A);
         until_role(&master.gwha, "master");
         let mut standby = Router::start(lab, &setup, Host::B);
-        master.serve(lab);
+        master.serve();
         until("connected", LIMIT, || master.gwha.at("/peer/connected") == true);
 
         let mut given: BTreeMap<u8, (Ipv4Addr, Instant)> = BTreeMap::new();
@@ -137,7 +138,7 @@ fn clients_keep_their_addresses_over_power_losses_and_no_address_has_two_owners(
                     assert!(confirmed.contains(&lease), "round {round}: {lease:?} is not in {confirmed:?}");
                 }
             }
-            standby.serve(lab);
+            standby.serve();
 
             // A newcomer first: it must not be given what belongs to somebody.
             let newcomer = CLIENTS - 1 - u8::try_from(round).unwrap();
@@ -159,6 +160,7 @@ fn clients_keep_their_addresses_over_power_losses_and_no_address_has_two_owners(
         }
         assert!(exchanges >= 50, "only {exchanges} exchanges");
         eprintln!("{exchanges} exchanges");
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -166,10 +168,10 @@ fn clients_keep_their_addresses_over_power_losses_and_no_address_has_two_owners(
 fn change_is_on_the_standby_within_a_tenth_of_a_second_and_a_release_too() {
     scenario(|lab| {
         let clients = Clients::new(lab, 3);
-        let mut a = Router::start(lab, &lan(), Host::A);
+        let a = Router::start(lab, &lan(), Host::A);
         until_role(&a.gwha, "master");
         let b = Router::start(lab, &lan(), Host::B);
-        a.serve(lab);
+        a.serve();
         until("connected", LIMIT, || a.gwha.at("/peer/connected") == true);
         let mut times = Vec::new();
         for client in 0..3 {
@@ -189,6 +191,7 @@ fn change_is_on_the_standby_within_a_tenth_of_a_second_and_a_release_too() {
         assert!(released, "the release was sent");
         until("the standby knows of the release", LIMIT, || b.address_of(1).is_none());
         assert!(b.address_of(0).is_some() && b.address_of(2).is_some());
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -202,7 +205,7 @@ fn release(address: IpAddr, client: u8) -> bool {
     packet.extend([0; 10 + 64 + 128]);
     packet.extend([99, 130, 83, 99, 53, 1, 7, 54, 4, 192, 168, 100, 2]);
     packet.extend([61, 7, 1, 2, 0, 0, 0, 0x99, client, 255]);
-    let server = (Host::A.address(crate::lab::topology::Segment::Lan), 67);
+    let server = (Host::A.address(Segment::Lan), 67);
     let socket = std::net::UdpSocket::bind("0.0.0.0:68");
     socket.and_then(|socket| socket.send_to(&packet, server)).is_ok()
 }
@@ -214,7 +217,7 @@ fn restart_of_the_daemon_loses_no_lease_and_no_change_made_meanwhile() {
         let mut a = Router::start(lab, &lan(), Host::A);
         until_role(&a.gwha, "master");
         let mut b = Router::start(lab, &lan(), Host::B);
-        a.serve(lab);
+        a.serve();
         until("connected", LIMIT, || a.gwha.at("/peer/connected") == true);
         for client in 0..4 {
             clients.ask(client).expect("the server answers");
@@ -222,7 +225,7 @@ fn restart_of_the_daemon_loses_no_lease_and_no_change_made_meanwhile() {
         until_equal(&a, &b);
 
         // The standby's daemon forgets nothing, also while there is nobody to ask.
-        lab.cut(Host::A, crate::lab::topology::Segment::Lan, crate::lab::fault::Direction::Both);
+        lab.cut(Host::A, Segment::Lan, crate::lab::fault::Direction::Both);
         b.gwha.daemon.kill();
         b.gwha.restart();
         until("B knows its leases", LIMIT, || b.leases().len() == 4);
@@ -235,6 +238,7 @@ fn restart_of_the_daemon_loses_no_lease_and_no_change_made_meanwhile() {
         a.gwha.restart();
         until("B knows the new lease", 2 * LIMIT, || b.address_of(5) == Some(address.into()));
         until_equal(&a, &b);
+        assert_one_at_a_time(lab);
     });
 }
 
@@ -242,10 +246,10 @@ fn restart_of_the_daemon_loses_no_lease_and_no_change_made_meanwhile() {
 fn planned_switch_brings_the_last_lease_over_before_the_role_moves() {
     scenario(|lab| {
         let clients = Clients::new(lab, 12);
-        let mut a = Router::start(lab, &lan(), Host::A);
+        let a = Router::start(lab, &lan(), Host::A);
         until_role(&a.gwha, "master");
-        let mut b = Router::start(lab, &lan(), Host::B);
-        a.serve(lab);
+        let b = Router::start(lab, &lan(), Host::B);
+        a.serve();
         until("connected", LIMIT, || a.gwha.at("/peer/connected") == true);
         for client in 0..11 {
             clients.ask(client).expect("the server answers");
@@ -255,23 +259,23 @@ fn planned_switch_brings_the_last_lease_over_before_the_role_moves() {
         assert!(switched.status.success(), "{switched:?}");
         assert_eq!(b.address_of(11), Some(last.into()), "the switch was faster than the lease");
 
-        drop(a.server.take());
-        b.serve(lab);
+        b.serve();
         assert_eq!(clients.ask(11), Some(last));
         let synced = b.gwha.cli(&["sync"]);
         assert!(synced.status.success(), "{synced:?}");
         until_equal(&a, &b);
         let listed = String::from_utf8_lossy(&a.gwha.cli(&["leases"]).stdout).into_owned();
         assert!(listed.contains(&last.to_string()) && listed.contains(&mac(11)), "{listed}");
+        assert_one_at_a_time(lab);
     });
 }
 
 #[test]
 fn file_that_cannot_be_read_is_a_warning_and_an_event_and_then_none() {
     scenario(|lab| {
-        let a = Router::start(lab, &lan(), Host::A);
+        let a = Router::start_with(lab, &lan(), Host::A, "");
         until_role(&a.gwha, "master");
-        let file = lease_file(lab, Host::A);
+        let file = a.place.lease_file();
         let warns = || a.gwha.at("/warnings").to_string().contains("leases_file");
         let _ = fs::remove_file(&file);
         fs::create_dir(&file).unwrap();
@@ -282,5 +286,66 @@ fn file_that_cannot_be_read_is_a_warning_and_an_event_and_then_none() {
         let history = String::from_utf8(a.gwha.cli(&["history", "--json"]).stdout).unwrap();
         let events = ["sync_failed", "sync_recovered"].map(|event| history.matches(event).count());
         assert_eq!(events, [1, 1], "{history}");
+        assert_one_at_a_time(lab);
+    });
+}
+
+/// Two routers that don't see each other both lend the same addresses to different clients.
+#[test]
+fn after_a_split_no_address_has_two_owners() {
+    scenario(|lab| {
+        let near_a = Clients::on(lab, Host::Client, 0..6);
+        let near_b = Clients::on(lab, Host::Stranger, 6..12);
+        let a = Router::start(lab, &lan(), Host::A);
+        a.serve();
+        let b = Router::start(lab, &lan(), Host::B);
+        until("connected", LIMIT, || a.gwha.at("/peer/connected") == true);
+        let before: Vec<Ipv4Addr> = (0..3).filter_map(|client| near_a.ask(client)).collect();
+        assert_eq!(before.len(), 3);
+        until_equal(&a, &b);
+        assert_one_at_a_time(lab);
+
+        for (one, other) in [(Host::A, Host::B), (Host::Client, Host::B), (Host::Stranger, Host::A)] {
+            lab.cut_path(one, other, Segment::Lan);
+            lab.cut_path(other, one, Segment::Lan);
+        }
+        b.serve();
+        // In the order in which addresses are given: the same ones on both sides.
+        let mut given: BTreeMap<u8, Ipv4Addr> = (0..3).zip(before).collect();
+        given.extend((3..6).map(|client| (client, near_a.ask(client).expect("A answers"))));
+        given.extend((6..12).map(|client| (client, near_b.ask(client).expect("B answers"))));
+        let distinct: BTreeSet<Ipv4Addr> = given.values().copied().collect();
+        assert_eq!(distinct.len(), 9, "there was to be a quarrel about three addresses: {given:?}");
+
+        lab.mend_all();
+        until("there is one master again", LIMIT, || {
+            [&a, &b].iter().filter(|it| it.gwha.role() == "master").count() == 1
+        });
+        let (master, standby) = if a.gwha.role() == "master" { (&a, &b) } else { (&b, &a) };
+        until_equal(&a, &b);
+        master.serve();
+        until_role(&standby.gwha, "backup");
+        until("the standby is silent", LIMIT, || is_settled(&standby.gwha));
+
+        // Everybody asks again. Who had an address alone keeps it; of two, one.
+        let mut owners: BTreeMap<Ipv4Addr, u8> = BTreeMap::new();
+        for (client, held) in &given {
+            let clients = if *client < 6 { &near_a } else { &near_b };
+            let address = clients.ask(*client).expect("the master answers");
+            assert_eq!(owners.insert(address, *client), None, "{address} has two owners");
+            let alone = given.values().filter(|other| *other == held).count() == 1;
+            assert!(address == *held || !alone, "client {client} had {held} alone and got {address}");
+        }
+        let kept = given.iter().filter(|(client, held)| owners.get(*held) == Some(*client)).count();
+        assert_eq!(kept, 9, "of two that had one address, one keeps it: {given:?} {owners:?}");
+        until_equal(&a, &b);
+        let history =
+            [&a, &b].map(|it| String::from_utf8_lossy(&it.gwha.cli(&["history"]).stdout).into_owned());
+        let told = ["lent to two clients", "192.168.100.103", "192.168.100.104", "192.168.100.105"];
+        let is_told = |text: &String| {
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            told.iter().all(|word| text.contains(word))
+        };
+        assert!(history.iter().any(is_told), "{history:?}");
     });
 }

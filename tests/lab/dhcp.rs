@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -42,33 +43,39 @@ pub fn serve(lab: &Lab, host: Host) -> Daemon {
 /// DHCP clients on the LAN.
 pub struct Clients {
     script: PathBuf,
+    host: Host,
 }
 
 impl Clients {
     /// So many, each on a device of its own in the client's namespace.
     pub fn new(lab: &Lab, count: u8) -> Clients {
+        Clients::on(lab, Host::Client, 0..count)
+    }
+
+    /// Those of these numbers, on a host of the LAN.
+    pub fn on(lab: &Lab, host: Host, numbers: Range<u8>) -> Clients {
         tools::require(&["busybox"]);
         let mut devices = String::new();
-        for number in 0..count {
+        for number in numbers {
             devices += &format!(
                 "link add c{number} link lan address 02:00:00:00:99:{number:02x} type macvlan mode bridge\n\
                  link set c{number} up\n"
             );
         }
-        Host::Client.netns().ip_batch(&devices);
-        let script = lab.dir.join("udhcpc.script");
+        host.netns().ip_batch(&devices);
+        let script = lab.dir.join(format!("{host}.udhcpc.script"));
         // The address is the answer; it need not be on the device.
         fs::write(&script, "#!/bin/sh\n[ \"$1\" != bound ] || echo \"got $ip\"\n")
             .expect("the script is written");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
             .expect("the script is made executable");
-        Clients { script }
+        Clients { script, host }
     }
 
     /// An exchange: the address that the client is given, or `None` if nobody answers for three seconds. The client does not
     /// say which address it had.
     pub fn ask(&self, number: u8) -> Option<Ipv4Addr> {
-        let mut command = Host::Client.netns().command("busybox");
+        let mut command = self.host.netns().command("busybox");
         command.args(["udhcpc", "-f", "-n", "-q", "-t", "6", "-T", "1", "-A", "1"]);
         command.arg("-i").arg(format!("c{number}")).arg("-s").arg(&self.script);
         command.args(["-p", &format!("/run/udhcpc.{number}.pid")]);

@@ -54,7 +54,11 @@ impl Probe {
         static STREAMS: AtomicU16 = AtomicU16::new(1);
         let stream = STREAMS.fetch_add(1, Ordering::Relaxed);
         let socket = host.netns().enter(|| {
-            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("a raw socket can be opened")
+            let (domain, protocol) = match target {
+                IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+                IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+            };
+            Socket::new(domain, Type::RAW, Some(protocol)).expect("a raw socket can be opened")
         });
         let shots: Arc<Mutex<Vec<Shot>>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -184,7 +188,7 @@ fn fire(socket: &Socket, target: IpAddr, stream: u16, shots: &Mutex<Vec<Shot>>) 
     let number = u32::try_from(shots.len()).expect("a stream has less than 2^32 probes");
     shots.push(Shot { sent: Instant::now(), answered: None });
     drop(shots);
-    let _ = socket.send_to(&echo_request(stream, number), &SocketAddr::new(target, 0).into());
+    let _ = socket.send_to(&echo_request(target, stream, number), &SocketAddr::new(target, 0).into());
 }
 
 /// Takes in one packet within `patience`; `false` when there was none.
@@ -205,9 +209,9 @@ fn collect(mut socket: &Socket, stream: u16, shots: &Mutex<Vec<Shot>>, patience:
     true
 }
 
-/// An ICMP echo request (RFC 792) with the probe's number as its data.
-fn echo_request(stream: u16, number: u32) -> Vec<u8> {
-    let mut message = vec![8, 0, 0, 0];
+/// An ICMP echo request (RFC 792, RFC 4443) with the probe's number as its data. The kernel sums up the one of IPv6.
+fn echo_request(target: IpAddr, stream: u16, number: u32) -> Vec<u8> {
+    let mut message = vec![if target.is_ipv4() { 8 } else { 128 }, 0, 0, 0];
     message.extend(stream.to_be_bytes());
     message.extend([0, 0]);
     message.extend(number.to_be_bytes());
@@ -216,10 +220,12 @@ fn echo_request(stream: u16, number: u32) -> Vec<u8> {
     message
 }
 
-/// The number of the probe that an IPv4 packet answers.
+/// The number of the probe that an IPv4 packet, or a message of ICMPv6, answers.
 fn echo_reply(packet: &[u8], stream: u16) -> Option<u32> {
-    let message = packet.get(usize::from(packet.first()? & 0x0f) * 4..)?;
-    let is_ours = message.starts_with(&[0, 0]) && message.get(4..6)? == stream.to_be_bytes();
+    let first = *packet.first()?;
+    let message = if first >> 4 == 4 { packet.get(usize::from(first & 0x0f) * 4..)? } else { packet };
+    let is_ours = (message.starts_with(&[0, 0]) || message.starts_with(&[129, 0]))
+        && message.get(4..6)? == stream.to_be_bytes();
     let number = message.get(8..12)?.try_into().ok()?;
     is_ours.then_some(u32::from_be_bytes(number))
 }

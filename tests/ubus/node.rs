@@ -410,6 +410,20 @@ fn interfaces(device: &str) -> Data {
 }
 
 #[test]
+fn daemon_that_stands_idle_is_on_the_bus() {
+    in_namespace("node::daemon_that_stands_idle_is_on_the_bus", || {
+        at_each_bus(|bus| {
+            // News of the devices would wake it: they are over when the second one starts.
+            drop(Node::start_with(bus, "", ""));
+            std::thread::sleep(Duration::from_secs(3));
+            let node = Node::start_with(bus, "", "");
+            let mut client = Program::connected(&node.socket);
+            node.until(&mut client, |status| status["role"] == "init");
+        });
+    });
+}
+
+#[test]
 fn name_that_is_taken_is_a_warning_and_ours_once_it_is_free() {
     in_namespace("node::name_that_is_taken_is_a_warning_and_ours_once_it_is_free", || {
         at_each_bus(|bus| {

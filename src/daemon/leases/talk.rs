@@ -1,13 +1,16 @@
 //! Leases on the channel.
 
+use core::net::IpAddr;
+
 use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::peer::frame::Need;
 use crate::peer::message::{BULK_LEASES, Bulk, Message};
 use crate::sync::lease::feed::{Feed, Understood};
-use crate::sync::lease::table::Merged;
+use crate::sync::lease::table::{Entry, Merged};
 use crate::sync::lease::wire::{self, Batch, Head, Hello};
 
+use super::super::notify;
 use super::super::run::Daemon;
 use super::{Leases, Service};
 
@@ -109,8 +112,11 @@ impl Daemon {
 
     fn heard_batch(&mut self, peer: PeerId, body: &[u8], now: Instant) {
         let Some(batch) = Batch::decode(body) else { return };
-        let mut foreign = Vec::new();
+        let (mut foreign, mut doubled) = (Vec::new(), Vec::new());
         for (address, entry) in wire::entries(batch.entries, now) {
+            if self.leases.is_doubled(peer, address, &entry, now) {
+                doubled.push(address);
+            }
             let merged = self.leases.table.merge(address, entry);
             if merged == Merged::News {
                 foreign.push(address);
@@ -121,6 +127,9 @@ impl Daemon {
         self.leases.feeds.get_or_default(peer).came(&batch);
         if matches!(self.leases.service, Service::On | Service::Ending(_)) {
             self.leases.compare(&foreign, now);
+        }
+        if !doubled.is_empty() {
+            self.tell(now, notify::lent_twice(&doubled));
         }
         self.leases.level = Some(now);
         let count = u32::try_from(self.leases.table.count(now)).unwrap_or(u32::MAX);
@@ -139,11 +148,21 @@ impl Daemon {
 }
 
 impl Leases {
+    /// Whether another router lends an address to somebody else than this one does, and did so without knowing of that.
+    fn is_doubled(&self, peer: PeerId, address: IpAddr, entry: &Entry, now: Instant) -> bool {
+        let Some(before) = self.table.get(address) else { return false };
+        let is_known = self.feeds.get(&peer).is_none_or(|feed| feed.has(before.stamp));
+        let are_running = !before.life.is_over(now) && !entry.life.is_over(now);
+        let are_two =
+            matches!((&before.client, &entry.client), (Some(one), Some(other)) if !one.is_same(other));
+        entry.stamp > before.stamp && are_running && are_two && !is_known
+    }
+
     /// Notes which of these, that came from elsewhere, the running server does not know of.
-    fn compare(&mut self, addresses: &[std::net::IpAddr], now: Instant) {
+    fn compare(&mut self, addresses: &[IpAddr], now: Instant) {
         let Some(watcher) = &self.watcher else { return };
         let desk = watcher.desk();
-        let is_known = |address: &std::net::IpAddr| {
+        let is_known = |address: &IpAddr| {
             let client = self.table.get(*address).and_then(|entry| entry.client.as_ref());
             client.is_none_or(|client| desk.has(*address, client))
         };

@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use crate::engine::Instant;
 use crate::limits;
 
-use super::Node;
 use super::table::{Have, Table};
 use super::wire::{self, Batch, Head, Hello};
+use super::{Node, Stamp};
 
 /// One direction of the exchange with one router. It outlives a connection: what was confirmed stays confirmed.
 #[derive(Debug, Default)]
@@ -180,6 +180,11 @@ impl Feed {
         while self.marks.front().is_some_and(|(head, _)| *head <= acked) {
             self.marks.pop_front();
         }
+    }
+
+    /// Whether the other router has an entry, or a later one of the same writer.
+    pub fn has(&self, stamp: Stamp) -> bool {
+        self.acked.of(stamp.node) >= stamp.seq
     }
 
     /// Whether the other router has everything, and has said so.

@@ -124,6 +124,14 @@ impl Client {
         Some(self.word(2)).filter(|word| *word != NONE)
     }
 
+    /// Whether both are one client to a DHCP server, whatever its name.
+    pub fn is_same(&self, other: &Client) -> bool {
+        match (self.id(), other.id()) {
+            (None, None) => self.hardware() == other.hardware(),
+            (id, other) => id == other,
+        }
+    }
+
     fn word(&self, number: usize) -> &str {
         self.0.split(' ').nth(number).unwrap_or(NONE)
     }

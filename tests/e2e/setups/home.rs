@@ -29,7 +29,8 @@ fn router(lab: &Lab, host: Host, setup: &Setup) -> (Place, Gwha) {
     (place, gwha)
 }
 
-fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
+/// Two routers, of which A is master, and everything follows.
+pub fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
     let a = router(lab, Host::A, setup);
     until_role(&a.1, "master");
     let b = router(lab, Host::B, setup);
@@ -40,7 +41,8 @@ fn pair(lab: &Lab, setup: &Setup) -> ((Place, Gwha), (Place, Gwha)) {
     (a, b)
 }
 
-fn setup() -> Setup {
+/// Three segments and a carrier check, at a brisk pace.
+pub fn setup() -> Setup {
     Setup { carrier_check: Some(CarrierCheck::FAST), preempt: Preempt::No, ..Setup::reference(200) }
 }
 
@@ -161,6 +163,31 @@ fn a_stopped_daemon_leaves_a_standby() {
         assert!(std::fs::read_dir(place_a.dir.join("dnsmasq.d")).expect("it is there").next().is_none());
         let routes = place_a.run("ip", &["route", "show", "proto", "103"]);
         assert_eq!(String::from_utf8_lossy(&routes.stdout), "");
+        assert_one_at_a_time(lab);
+    });
+}
+
+#[test]
+fn a_carrier_lost_for_both_moves_nothing() {
+    scenario(|lab| {
+        let ((place_a, a), (place_b, b)) = pair(lab, &setup());
+        let calls =
+            || [&place_a, &place_b].map(|place| std::fs::read(place.dir.join("calls")).unwrap_or_default());
+        let (before, epochs) = (calls(), [a.epoch(), b.epoch()]);
+        lab.cut_carrier(Host::A);
+        lab.cut_carrier(Host::B);
+        for node in [&a, &b] {
+            until("the carrier is missed", LIMIT, || node.at("/tracks/0/state") == "down");
+        }
+        lab.stays_serving(Host::A, ms(2000));
+        assert_roles(&place_a, &place_b);
+        assert_eq!([a.epoch(), b.epoch()], epochs);
+        // Nobody was started, stopped or asked to reload.
+        let started = |calls: Vec<u8>| {
+            let text = String::from_utf8_lossy(&calls).into_owned();
+            text.lines().filter(|line| !line.ends_with("running")).count()
+        };
+        assert_eq!(calls().map(started), before.map(started));
         assert_one_at_a_time(lab);
     });
 }

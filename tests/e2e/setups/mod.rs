@@ -1,14 +1,16 @@
 //! The setups that people run today with keepalived and scripts, from one file and no script: real dnsmasq, nftables,
 //! conntrackd, DHCP clients, and an outside world.
 
-mod place;
+pub mod place;
 mod streams;
 
-mod home;
+mod flips;
+pub mod home;
+pub mod home6;
 mod hooks;
 mod servers;
-mod uplinks;
-mod wan;
+pub mod uplinks;
+pub mod wan;
 
 use std::time::Duration;
 

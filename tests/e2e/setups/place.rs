@@ -5,6 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::lab::Lab;
 use crate::lab::gwha::Gwha;
 use crate::lab::topology::{Host, Segment};
@@ -56,10 +59,15 @@ impl Place {
 
     /// The LAN's dnsmasq, as both routers have it.
     pub fn dnsmasq(&self) {
+        self.dnsmasq_with("dhcp-range=192.168.100.100,192.168.100.200,12h\n");
+    }
+
+    /// The LAN's dnsmasq with a range of addresses, and other lines.
+    pub fn dnsmasq_with(&self, lines: &str) {
         let dir = self.dir.display();
         let text = format!(
             "no-resolv\nno-hosts\nport=53\nbind-dynamic\ninterface=lan\nexcept-interface=lo\n\
-             dhcp-range=192.168.100.100,192.168.100.200,12h\ndhcp-authoritative\nno-ping\n\
+             dhcp-authoritative\nno-ping\n{lines}\
              dhcp-leasefile={dir}/dhcp.leases\nconf-dir={dir}/dnsmasq.d\npid-file=\nuser=root\n\
              address=/router.test/192.168.100.77\nlog-dhcp\nlog-facility={dir}/dnsmasq.log\n"
         );
@@ -87,6 +95,29 @@ impl Place {
             key.display(),
             self.dir.display()
         )
+    }
+
+    /// The host loses its power: nothing says goodbye, and what was in memory is gone.
+    pub fn lose_power(&self) {
+        for entry in fs::read_dir(&self.dir).expect("the directory is there").flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "pid") {
+                let pid = fs::read_to_string(entry.path()).unwrap_or_default();
+                if let Ok(pid) = pid.trim().parse() {
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+            }
+        }
+        let _ = fs::remove_file(self.lease_file());
+        for entry in fs::read_dir(self.dir.join("dnsmasq.d")).expect("the directory is there").flatten() {
+            let _ = fs::remove_file(entry.path());
+        }
+        let flushed = self.run("nft", &["flush", "ruleset"]);
+        assert!(flushed.status.success(), "{flushed:?}");
+    }
+
+    /// Where dnsmasq keeps its leases.
+    pub fn lease_file(&self) -> PathBuf {
+        self.dir.join("dhcp.leases")
     }
 
     /// Whether a service runs.
@@ -133,6 +164,13 @@ pub fn is_settled(node: &Gwha) -> bool {
     let actions = node.at("/actions");
     let actions = actions.as_array().cloned().unwrap_or_default();
     !actions.is_empty() && actions.iter().all(|action| action["wanted"] == action["observed"])
+}
+
+/// As [`is_settled`], whatever became of hooks: those are no state.
+pub fn follows(node: &Gwha) -> bool {
+    let actions = node.at("/actions");
+    let actions = actions.as_array().cloned().unwrap_or_default();
+    actions.iter().all(|action| action["kind"] == "hook" || action["wanted"] == action["observed"])
 }
 
 /// What a client was given: by whom, which address, which router, which DNS server.

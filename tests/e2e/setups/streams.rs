@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub enum Direction {
 /// A connection with data every 10 ms in one direction.
 pub struct Stream {
     pub direction: Direction,
-    received: Arc<AtomicU64>,
+    received: Arc<AtomicUsize>,
     broken: Arc<Mutex<Option<String>>>,
     stop: Arc<AtomicBool>,
 }
@@ -71,7 +71,7 @@ impl Stream {
                 match sink.read(&mut buffer) {
                     Ok(0) => return,
                     Ok(length) => {
-                        received.fetch_add(length as u64, Ordering::Relaxed);
+                        received.fetch_add(length, Ordering::Relaxed);
                     }
                     Err(error) => {
                         broken
