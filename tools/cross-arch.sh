@@ -11,18 +11,23 @@ ARCHES="x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4 mipsel_24kc mips_24kc
 # Calls in tail position are jumps, division by zero is tested once (Rust does it
 # already), and instructions stay in the order of the source and addresses where
 # they are needed, which repeats itself more.
+# Nor is C compiled as if it might be in a shared library, where each function
+# finds out first where it is.
+MUSL_FLAGS_MIPS="-mno-abicalls -fno-pic -G0 -mno-gpopt"
 LLVM_FLAGS_MIPS="-mips-tail-calls -mno-check-zero-division -pre-RA-sched=source -disable-machine-cse -regalloc=basic"
 
 # arch_lookup ARCH: sets
 #   ARCH     the name opkg knows (`opkg print-architecture`)
 #   TARGET   the Rust target
 #   CC_FLAGS what clang needs to compile C for it
+#   MUSL_FLAGS what makes musl smaller there
 #   RUST_FLAG  what rustc needs besides, mostly nothing
 #   LLVM_FLAGS what makes its code smaller there, packed
 #   QEMU     the user-mode emulator that runs it, empty where none is needed
 #   MACHINE  `Class Data Machine` as in the ELF header
 arch_lookup() {
 	ARCH=$1
+	MUSL_FLAGS=
 	RUST_FLAG=
 	LLVM_FLAGS=
 	case $1 in
@@ -47,12 +52,14 @@ arch_lookup() {
 	mipsel_24kc | mipsel_74kc)
 		TARGET=mipsel-unknown-linux-musl
 		CC_FLAGS="--target=mipsel-linux-musl -march=mips32r2 -msoft-float"
+		MUSL_FLAGS=$MUSL_FLAGS_MIPS
 		LLVM_FLAGS=$LLVM_FLAGS_MIPS
 		QEMU=qemu-mipsel-static
 		MACHINE="ELF32 little MIPS" ;;
 	mips_24kc)
 		TARGET=mips-unknown-linux-musl
 		CC_FLAGS="--target=mips-linux-musl -march=mips32r2 -msoft-float"
+		MUSL_FLAGS=$MUSL_FLAGS_MIPS
 		LLVM_FLAGS=$LLVM_FLAGS_MIPS
 		QEMU=qemu-mips-static
 		MACHINE="ELF32 big MIPS" ;;

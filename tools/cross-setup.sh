@@ -30,7 +30,7 @@ main() {
 	exec 9>"$root/.lock"
 	flock 9
 	[ -d "$root/library/std" ] || get_library
-	[ "$1" = library ] || cmp -s "$here/cross-unwind.c" "$root/$TARGET/cross-unwind.c" || build_musl
+	[ "$1" = library ] || [ "$(made_of)" = "$(cat "$root/$TARGET/made-of" 2>/dev/null)" ] || build_musl
 	echo "$root"
 }
 
@@ -72,6 +72,12 @@ get_debian_library() {
 
 # --- musl -------------------------------------------------------------------
 
+# What musl is made of beside its sources: another version makes it be built again.
+made_of() {
+	echo "$CC_FLAGS $MUSL_FLAGS"
+	cat "$here/cross-unwind.c"
+}
+
 build_musl() {
 	find_compiler
 	find_musl
@@ -83,7 +89,7 @@ build_musl() {
 		cd "$part/build"
 		# LIBCC is empty: no compiler runtime is needed, Rust brings its own.
 		CC="$CLANG $CC_FLAGS" AR=$LLVM_AR RANLIB="$LLVM_AR s" LIBCC=" " \
-			CFLAGS="-Os -ffunction-sections -fdata-sections -w" \
+			CFLAGS="-Oz $MUSL_FLAGS -ffunction-sections -fdata-sections -w" \
 			"$MUSL_SOURCE/configure" --target="$(clang_triple)" --disable-shared >configure.log
 		make -s -j"${JOBS:-$(nproc)}" lib/libc.a lib/crt1.o lib/crti.o lib/crtn.o >make.log 2>&1 ||
 			{ tail -20 make.log >&2; exit 1; }
@@ -91,8 +97,7 @@ build_musl() {
 		# shellcheck disable=SC2086  # CC_FLAGS is a list of words
 		$CLANG $CC_FLAGS -Os -ffreestanding -c "$here/cross-unwind.c" -o unwind.o
 		$LLVM_AR rcs ../libunwind.a unwind.o
-		# What it was made of: another version makes it be built again.
-		cp "$here/cross-unwind.c" ..
+		made_of >../made-of
 	)
 	rm -rf "$part/build"
 	write_linker
