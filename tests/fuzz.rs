@@ -52,10 +52,20 @@ fn pairing_survives_its_seeds() {
     over_seeds("pair", bodies::pair::messages);
 }
 
+#[test]
+fn files_survive_their_seeds() {
+    over_seeds("files", bodies::files::files);
+}
+
 proptest! {
     #[test]
     fn pairing_survives_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         bodies::pair::messages(&bytes);
+    }
+
+    #[test]
+    fn files_survive_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        bodies::files::files(&bytes);
     }
 
     #[test]

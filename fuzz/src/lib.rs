@@ -1,5 +1,6 @@
 //! What the fuzz targets do with their bytes. Nothing here needs the fuzzer.
 
+pub mod files;
 pub mod pair;
 pub mod peer;
 pub mod ubus;

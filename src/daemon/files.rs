@@ -93,7 +93,7 @@ impl Files {
             orders: VecDeque::new(),
             known: Known::default(),
             look: 0,
-            hold: Hold::Off,
+            hold: Hold::Wanted,
             unpulled: None,
             reloading: None,
             routine_due: now,
@@ -110,7 +110,7 @@ impl Files {
 
     /// Whether a preemption has to wait.
     pub fn is_holding(&self) -> bool {
-        self.hold != Hold::Off
+        self.hold != Hold::Off && self.is_on()
     }
 
     /// When [`super::run::Daemon::expire_files`] has something to do.

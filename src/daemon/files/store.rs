@@ -164,3 +164,6 @@ impl Disk for Store {
 pub fn meta(metadata: &fs::Metadata) -> Meta {
     Meta { mode: metadata.mode() & 0o777, uid: metadata.uid(), gid: metadata.gid() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,7 +113,8 @@ impl Daemon {
             self.files.order(Order::Source(is_source));
         }
         let before = core::mem::replace(&mut self.files.role, role);
-        if role != before && role == Some(Role::Backup) && !self.files.known.view.is_pulled {
+        // Already before there is a master to take the role from, for there may be one and be taken from at once.
+        if role != before && !is_source && !self.files.known.view.is_pulled {
             self.files.hold = Hold::Wanted;
         }
     }
@@ -126,6 +127,10 @@ impl Daemon {
     /// It is gone.
     pub(in crate::daemon) fn files_down(&mut self, peer: PeerId, now: Instant) {
         self.files.order(Order::Down(peer));
+        self.files.known.view.is_pulled = false;
+        if matches!(self.files.role, Some(Role::Init | Role::Fault)) {
+            self.files.hold = Hold::Wanted;
+        }
         self.check_reload(now);
     }
 
@@ -175,7 +180,7 @@ impl Daemon {
     /// Before the timers that decide about roles: a node that has just become a standby waits for the master's files before it
     /// preempts.
     pub(in crate::daemon) fn hold_for_files(&mut self, now: Instant) {
-        if self.files.hold == Hold::Wanted {
+        if self.files.hold == Hold::Wanted && self.files.is_on() {
             let until = now.after(PULL_PATIENCE);
             self.files.hold = Hold::Until(until);
             self.step(now, Event::HoldPreempt { until: Some(until) });
@@ -194,12 +199,15 @@ impl Daemon {
                 mail.post(&mut self.files.orders);
             }
         }
-        if let Hold::Until(at) = self.files.hold {
-            if at <= now || self.is_nobody_to_ask(now) {
+        match self.files.hold {
+            Hold::Until(_) if self.is_nobody_to_ask(now) => self.end_hold(now),
+            Hold::Until(at) if at <= now && self.files.role == Some(Role::Backup) => {
                 log::warn!("files: a takeover does not wait any longer for what the master has");
                 self.files.unpulled = Some(now);
                 self.end_hold(now);
             }
+            Hold::Until(at) if at <= now => self.files.hold = Hold::Wanted,
+            Hold::Until(_) | Hold::Wanted | Hold::Off => {}
         }
         if self.files.reloading.as_ref().is_some_and(|reloading| reloading.until <= now) {
             log::warn!("the other router has not taken the configuration in time");

@@ -157,6 +157,8 @@ impl Party {
         let fresh =
             Peer { hello: None, list: List::default(), report: None, sent: 0, sent_at: now, heard: now };
         self.peers.insert(peer, fresh);
+        // It may take the role as soon as it has what is listed: that has to be what is here now.
+        self.scan_due = now;
         self.greet(peer);
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +13,9 @@ use crate::lab::topology::Host;
 use crate::lab::{Lab, holds_for, scenario, until};
 
 use super::support::{LIMIT, ms, until_role};
+
+mod disks;
+mod histories;
 
 /// What both routers have in their configuration besides the virtual routers.
 const LISTED: &[&str] = &["etc/config/dhcp", "etc/config/network", "etc/config/gwha", "etc/app"];
@@ -322,10 +325,4 @@ fn services_are_reloaded_when_files_have_come() {
         assert!(!reloads().contains("gw-a"), "{}", reloads());
         until("B says what went wrong", LIMIT, || b.warns("files_reload"));
     });
-}
-
-/// Where the daemon of a router keeps its records.
-#[allow(dead_code)]
-fn state(host: Host) -> PathBuf {
-    Path::new("/run").join(format!("gwha-{host}"))
 }

@@ -1,0 +1,236 @@
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::{Command, Stdio};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::*;
+use crate::limits;
+use crate::sync::file::hash;
+
+/// A disk below a directory of its own.
+struct Place {
+    dir: tempfile::TempDir,
+    store: Store,
+}
+
+impl Place {
+    fn new(roots: &[&str]) -> Place {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let mut store = Store::new(dir.path().join("state"));
+        store.configure(&Rules {
+            roots: roots.iter().map(|root| path(root)).collect(),
+            never: vec![path("state"), path("key"), path("app/key")],
+            uci: path("config"),
+            own: path("config/gwha"),
+            ..Rules::default()
+        });
+        Place { dir, store }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn entry(&self, name: &str, kind: Kind) -> Entry {
+        let meta = Meta { mode: 0o640, ..own() };
+        Entry { path: self.path(name), meta, kind }
+    }
+
+    fn replace(&mut self, name: &str, content: &[u8]) -> Result<(), String> {
+        let entry = self.entry(name, Kind::File { hash: hash(content), size: 0 });
+        self.store.replace(&entry, content)
+    }
+
+    /// What a look finds, in words, without the directory's name.
+    fn found(&mut self) -> Vec<String> {
+        let base = self.path("");
+        let word = |entry: Entry| {
+            let name = entry.path.strip_prefix(&base).unwrap().to_owned();
+            match entry.kind {
+                Kind::File { size, .. } => format!("{name} {size}"),
+                Kind::Dir => format!("{name}/"),
+                Kind::Held(why) => format!("{name}: {why}"),
+            }
+        };
+        self.store.scan().into_iter().map(word).collect()
+    }
+}
+
+fn own() -> Meta {
+    super::super::record::own()
+}
+
+#[test]
+fn files_and_directories_are_found_and_links_pipes_and_large_files_are_held() {
+    let mut place = Place::new(&["app", "hosts", "none", "link"]);
+    place.write("app/a", b"12");
+    place.write("app/sub/b", b"");
+    place.write("hosts", b"x");
+    place.write("unlisted", b"x");
+    symlink("/etc/passwd", place.path("app/passwd")).unwrap();
+    symlink("/etc", place.path("app/sub/etc")).unwrap();
+    symlink(place.path("unlisted"), place.path("link")).unwrap();
+    mkfifo(place.path("app/pipe").as_str(), Mode::S_IRWXU).unwrap();
+    fs::File::create(place.path("app/big")).unwrap().set_len(limits::FILE_BYTES as u64 + 1).unwrap();
+    let found = [
+        "app/",
+        "app/a 2",
+        "app/big: larger than 1024 KiB",
+        "app/passwd: a symbolic link is not followed",
+        "app/pipe: neither a file nor a directory",
+        "app/sub/",
+        "app/sub/b 0",
+        "app/sub/etc: a symbolic link is not followed",
+        "hosts 1",
+        "link: a symbolic link is not followed",
+    ];
+    assert_eq!(place.found(), found);
+}
+
+#[test]
+fn key_and_records_are_never_found_by_whatever_way() {
+    let mut place = Place::new(&["app", "key", "state", "alias/key", "all/app"]);
+    for name in ["app/key", "key", "state/synced", "app/x"] {
+        place.write(name, b"secret");
+    }
+    symlink(place.path(""), place.path("alias")).unwrap();
+    symlink(place.path(""), place.path("all")).unwrap();
+    let found = place.found();
+    assert!(found.contains(&"app/x 6".to_owned()));
+    let of_keys: Vec<_> =
+        found.iter().filter(|it| it.contains("key") && !it.contains("never follows")).collect();
+    assert_eq!(of_keys, [""; 0], "{found:?}");
+    for name in ["app/key", "key", "state/synced", "alias/key", "all/app/key"] {
+        assert!(place.store.read(&place.path(name)).is_err(), "{name}");
+        assert!(place.replace(name, b"evil").is_err(), "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_written_through_a_link_that_was_put_there() {
+    let mut place = Place::new(&["app", "hosts"]);
+    place.write("app/sub/x", b"x");
+    place.write("elsewhere/x", b"untouched");
+    fs::remove_dir_all(place.path("app/sub")).unwrap();
+    symlink(place.path("elsewhere"), place.path("app/sub")).unwrap();
+    symlink(place.path("elsewhere/x"), place.path("hosts")).unwrap();
+    assert!(place.replace("app/sub/x", b"evil").is_err());
+    assert!(place.store.read(&place.path("hosts")).is_err());
+    // In the place of a link, not where it leads.
+    place.replace("hosts", b"new").unwrap();
+    let file = place.entry("app/sub/x", Kind::File { hash: hash(b""), size: 0 });
+    assert!(place.store.remove(&file).is_err());
+    assert_eq!(fs::read(place.path("elsewhere/x")).unwrap(), b"untouched");
+    assert_eq!(fs::read_link(place.path("hosts")).ok(), None);
+}
+
+#[test]
+fn replaced_file_has_its_content_owner_and_mode_and_a_directory_above_that_was_not_there() {
+    let mut place = Place::new(&["new/deep/file", "app"]);
+    place.replace("new/deep/file", b"content").unwrap();
+    assert_eq!(fs::read(place.path("new/deep/file")).unwrap(), b"content");
+    let dir = place.entry("app", Kind::Dir);
+    place.store.make_dir(&dir).unwrap();
+    for name in ["new/deep/file", "app"] {
+        assert_eq!(fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o7777, 0o640, "{name}");
+    }
+    place.store.remove(&dir).unwrap();
+    assert_eq!(place.found(), ["new/deep/file 7"]);
+}
+
+#[test]
+fn edits_are_kept_aside_once_each_and_none_is_ever_overwritten_for_want_of_room() {
+    let mut place = Place::new(&["app"]);
+    let path = place.path("app/x");
+    for edit in ["one", "two", "one"] {
+        place.store.put_aside(&path, edit.as_bytes()).unwrap();
+    }
+    let kept: Vec<Vec<u8>> = place.store.asides().iter().map(|(_, file)| fs::read(file).unwrap()).collect();
+    assert_eq!(kept, [b"one", b"two"]);
+    assert!(place.store.asides().iter().all(|(of, _)| *of == path));
+    let more = (0..100u8).filter(|edit| place.store.put_aside(&path, &[*edit]).is_ok()).count();
+    assert_eq!(more, limits::ASIDE_PER_FILE - 2);
+    assert!(place.store.put_aside(&place.path("app/y"), &vec![0; limits::ASIDE_BYTES as usize]).is_err());
+    assert_eq!(place.store.asides().len(), limits::ASIDE_PER_FILE);
+}
+
+#[test]
+fn file_that_was_edited_is_read_again_and_one_that_was_not_is_not() {
+    let mut place = Place::new(&["hosts"]);
+    place.write("hosts", b"12");
+    let file = fs::File::open(place.path("hosts")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let first = place.store.scan();
+    assert_eq!((place.store.known.len(), place.store.is_unsteady), (1, false));
+    place.write("hosts", b"34");
+    assert_ne!(place.store.scan(), first);
+    assert!(place.store.is_unsteady, "it may be written again in the same instant");
+}
+
+const CHILD: &str = "GWHA_STORE_CHILD";
+
+/// What a process does that is killed in the middle of it.
+fn child(dir: &Path) {
+    let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+    let mut store = Store::new(dir.join("state"));
+    store.configure(&Rules { roots: vec![path("app")], ..Rules::default() });
+    for round in 0u32.. {
+        let content = vec![b'a' + (round % 26) as u8; 60_000];
+        let entry = Entry {
+            path: path("app/x"),
+            meta: own(),
+            kind: Kind::File { hash: hash(&content), size: 60_000 },
+        };
+        if round == 3 {
+            store.put_aside(&entry.path, b"old").unwrap();
+        }
+        store.replace(&entry, &content).unwrap();
+    }
+}
+
+#[test]
+fn process_that_is_killed_at_any_moment_leaves_a_whole_content_and_nothing_else() {
+    if let Some(dir) = std::env::var_os(CHILD) {
+        return child(Path::new(&dir));
+    }
+    let name = "daemon::files::store::tests::process_that_is_killed_at_any_moment_leaves_a_whole_content_and_nothing_else";
+    let mut halves = 0;
+    for run in 0..60u64 {
+        let mut place = Place::new(&["app"]);
+        place.write("app/x", b"old");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", name, "--test-threads=1"])
+            .env(CHILD, place.dir.path())
+            .stdout(Stdio::null());
+        let mut process = command.spawn().unwrap();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while fs::read(place.path("app/x")).unwrap() == b"old" {
+            assert!(std::time::Instant::now() < until, "the process does not begin");
+        }
+        std::thread::sleep(std::time::Duration::from_micros(run * 97));
+        process.kill().unwrap();
+        process.wait().unwrap();
+
+        let content = fs::read(place.path("app/x")).unwrap();
+        assert!(content.len() == 60_000 && content.iter().all(|byte| *byte == content[0]), "run {run}");
+        halves += fs::read_dir(place.path("app")).unwrap().count() - 1;
+        // A half-written file is no file, and is gone after the first look.
+        assert_eq!(place.found(), ["app/", "app/x 60000"], "run {run}");
+        assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1, "run {run}");
+        let kept: Vec<Vec<u8>> =
+            place.store.asides().iter().map(|(_, file)| fs::read(file).unwrap()).collect();
+        assert!(kept.is_empty() || kept == [b"old"], "run {run}: {kept:?}");
+        // And it goes on from there.
+        place.replace("app/x", b"again").unwrap();
+    }
+    assert!(halves > 0, "no process was killed in the middle of a file");
+}
