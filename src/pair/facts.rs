@@ -115,9 +115,16 @@ fn places(config: &Path) -> Result<Vec<Place>, String> {
 
 /// Addresses that move: kernels before 5.18 don't remember who has put them there.
 fn virtual_addresses(config: &Path) -> Vec<IpAddr> {
-    let loaded = read_bounded(config).ok().and_then(|bytes| config::load("", &bytes).ok());
-    let instances = loaded.map(|loaded| loaded.config.instances).unwrap_or_default();
-    instances.iter().flat_map(|it| &it.vips).map(|vip| vip.address).collect()
+    let bytes = read_bounded(config).unwrap_or_default();
+    let mut found = Vec::new();
+    if let Ok(loaded) = config::load("", &bytes) {
+        for instance in &loaded.config.instances {
+            for vip in &instance.vips {
+                found.push(vip.address);
+            }
+        }
+    }
+    found
 }
 
 /// What this router has, and where its key is or would be.

@@ -249,9 +249,9 @@ fn word(bytes: &[u8]) -> Result<String, Misunderstood> {
     text(bytes).map(str::to_owned)
 }
 
-/// Words for people: lines are kept, other control characters are not.
+/// Words for people, in one line: they stand among our own.
 fn reason(why: &str) -> String {
-    why.chars().filter(|it| *it == '\n' || !it.is_control()).take(REASON_CHARS).collect()
+    why.chars().filter(|it| !it.is_control()).take(REASON_CHARS).collect()
 }
 
 #[cfg(test)]
@@ -290,7 +290,7 @@ mod tests {
             Message::Ready,
             Message::Commit,
             Message::Done,
-            Message::Refuse("because\nof this".into()),
+            Message::Refuse("because of this".into()),
         ];
         for message in all {
             assert_eq!(Message::decode(&message.encode()), Ok(message));
@@ -339,9 +339,9 @@ mod tests {
 
     #[test]
     fn words_of_the_other_side_can_do_nothing_to_a_terminal() {
-        let said = Message::Refuse("\x1b[2J".to_owned() + &"long ".repeat(1000));
+        let said = Message::Refuse("\x1b[2J\n".to_owned() + &"long ".repeat(1000));
         let Ok(Message::Refuse(why)) = Message::decode(&said.encode()) else { panic!("not understood") };
-        assert!(why.starts_with("[2J") && why.len() <= REASON_CHARS);
+        assert!(why.starts_with("[2Jlong") && why.len() <= REASON_CHARS);
         let named = Message::Hello(Facts { node: "a\nb\x07".into(), ..bare() });
         let Ok(Message::Hello(facts)) = Message::decode(&named.encode()) else { panic!("not understood") };
         assert_eq!(facts.node, "ab");

@@ -180,6 +180,27 @@ fn host_killed_after_its_part_is_mended_by_a_line_of_either_router() {
     });
 }
 
+#[test]
+fn guest_that_stalls_with_the_plan_in_hand_is_in_the_way_for_seconds_only() {
+    scenario(|lab| {
+        let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
+        let offer = a.offer(&[]);
+        let line = offer.line();
+        let mut stalled = Puppet::guest(&Code::parse(&line[2]).unwrap());
+        stalled.hear();
+        stalled.say(&hello());
+        assert!(matches!(stalled.hear(), Some(Message::Plan(_))));
+
+        refused(&b.gwha(&words(&line)), "another router is being paired there at this moment");
+        offer.until_says("fell silent");
+        assert!(has_nothing(&a) && has_nothing(&b));
+        paired(&b.gwha(&words(&line)));
+        assert_eq!(offer.code(), 0);
+        are_alike(&a, &b);
+        drop(stalled);
+    });
+}
+
 fn plan(config: String) -> Message {
     Message::Plan(Plan { node: "gw-a".into(), key: Key::new([7; 32]), config })
 }

@@ -119,7 +119,7 @@ impl Offer {
 
     #[track_caller]
     fn until_says(&self, words: &str) {
-        until(&format!("the host says '{words}'"), LIMIT, || self.said().contains(words));
+        until(&format!("the host says '{words}'"), 2 * LIMIT, || self.said().contains(words));
     }
 
     fn is_waiting(&mut self) -> bool {
