@@ -197,8 +197,9 @@ impl Daemon {
         self.tell(now, line);
     }
 
-    /// For the log, the bus and the history, at the end of the turn.
+    /// For the log, the bus, the history and the hooks, at the end of the turn.
     pub(super) fn tell(&mut self, now: Instant, line: Line) {
+        self.duties.happened(&line.happening);
         self.lines.push((now, line));
     }
 

@@ -28,6 +28,7 @@ use crate::exec::children::{Children, Ended};
 use crate::netlink::{Groups, Socket};
 use crate::reconcile::Row;
 use crate::sorted::Map;
+use crate::status::Happening;
 use crate::ubus::Data;
 
 use super::bus::{Bus, CallError, CallId};
@@ -117,6 +118,11 @@ impl Duties {
         self.planner.set_role(change.group, |kind| wanted(change.to, kind), now);
         self.hooks.role_changed(&group.name, change);
         self.is_news = true;
+    }
+
+    /// Something has happened that hooks may be told of.
+    pub fn happened(&mut self, happening: &Happening) {
+        self.is_news |= self.hooks.happened(happening);
     }
 
     /// Something outside may have changed: links, addresses, netifd's interfaces.

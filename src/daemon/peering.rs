@@ -21,6 +21,7 @@ use crate::status;
 use super::clock;
 use super::files::is_file;
 use super::leases::is_lease;
+use super::notify::Line;
 use super::report::host_name;
 use super::run::Daemon;
 
@@ -253,9 +254,8 @@ impl Daemon {
     }
 
     fn tell_peer(&mut self, event: &str, message: String, now: Instant) {
-        log::info!("{message}");
-        self.history
-            .add(now, status::Happening { event: event.into(), message, ..status::Happening::default() });
+        let happening = status::Happening { event: event.into(), message, ..status::Happening::default() };
+        self.tell(now, Line { level: log::Level::Info, happening });
     }
 
     fn peer_said(&mut self, peer: PeerId, message: Message, now: Instant) {

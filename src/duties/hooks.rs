@@ -2,19 +2,30 @@
 
 use std::collections::VecDeque;
 
-/// A role change that hooks are told of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What hooks are told: that a role has changed, or that something else has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// The group's name.
+    /// What it is about: of two changes of the same thing only the newer one counts. Empty: the role of the group.
+    pub subject: String,
+    /// The new role, or what has happened.
+    pub action: String,
+    /// The group's name, if it is about one.
     pub group: String,
-    /// Its role before, in the words of the status.
-    pub from: &'static str,
-    /// Its role from then on.
-    pub to: &'static str,
-    /// Why, as a stable word.
-    pub cause: &'static str,
+    /// How it was before, in the words of the status.
+    pub from: String,
+    /// How it is from then on.
+    pub to: String,
+    /// Why: for a role a stable word, otherwise a sentence.
+    pub cause: String,
     /// The group's count of role changes.
-    pub epoch: u32,
+    pub epoch: Option<u32>,
+}
+
+impl Change {
+    /// Whether both are about the same thing, so that the newer one makes the older one void.
+    fn replaces(&self, older: &Change) -> bool {
+        self.subject == older.subject && self.group == older.group
+    }
 }
 
 /// One run of one hook.
@@ -40,15 +51,18 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// A group's role has changed.
+    /// Something has changed that hooks are told of.
     pub fn push(&mut self, mut change: Change) {
-        if let Some(place) = self.waiting.iter().position(|old| old.group == change.group) {
+        if let Some(place) = self.waiting.iter().position(|old| change.replaces(old)) {
             if let Some(old) = self.waiting.remove(place) {
                 change.from = old.from;
                 self.skipped = self.skipped.saturating_add(1);
             }
         }
         self.waiting.push_back(change);
+        if self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_front();
+        }
     }
 
     /// The run that begins now, of `hooks` in all; `None` while one is under way, and when there is nothing to tell.
@@ -63,7 +77,7 @@ impl Hooks {
     /// The run under way is over. The next one of the same change, if there is one; otherwise see [`Hooks::begin`].
     pub fn ended(&mut self, hooks: usize) -> Option<Run> {
         let Run { change, place } = self.current.take()?;
-        if self.waiting.iter().any(|newer| newer.group == change.group) {
+        if self.waiting.iter().any(|newer| newer.replaces(&change)) {
             self.skipped = self.skipped.saturating_add(1);
             return None;
         }
@@ -81,12 +95,12 @@ impl Hooks {
 
     /// Whether a group's role has changed again since a run began.
     pub fn is_outdated(&self, run: &Run) -> bool {
-        self.waiting.iter().any(|newer| newer.group == run.change.group)
+        self.waiting.iter().any(|newer| newer.replaces(&run.change))
     }
 
-    /// The group whose hooks are next, after the run under way.
-    pub fn next_group(&self) -> Option<&str> {
-        self.waiting.front().map(|change| change.group.as_str())
+    /// What hooks are told next, after the run under way.
+    pub fn next(&self) -> Option<&Change> {
+        self.waiting.front()
     }
 
     /// The run under way.
@@ -95,16 +109,24 @@ impl Hooks {
     }
 }
 
+/// Changes that wait: one of each group and peer is far below that.
+const WAITING_MAX: usize = 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn change(group: &str, from: &'static str, to: &'static str, epoch: u32) -> Change {
-        Change { group: group.into(), from, to, cause: "test", epoch }
+    fn change(group: &str, from: &str, to: &str, epoch: u32) -> Change {
+        let [group, from, to] = [group, from, to].map(str::to_owned);
+        Change { group, from, action: to.clone(), to, epoch: Some(epoch), ..Change::default() }
     }
 
-    fn told(run: Option<Run>) -> Option<(String, &'static str, &'static str, usize)> {
+    fn told(run: Option<Run>) -> Option<(String, String, String, usize)> {
         run.map(|run| (run.change.group, run.change.from, run.change.to, run.place))
+    }
+
+    fn of(group: &str, from: &str, to: &str, place: usize) -> Option<(String, String, String, usize)> {
+        Some((group.into(), from.into(), to.into(), place))
     }
 
     #[test]
@@ -113,12 +135,12 @@ mod tests {
         hooks.push(change("lan", "backup", "master", 1));
         hooks.push(change("wan", "backup", "fault", 1));
 
-        assert_eq!(told(hooks.begin(2)), Some(("lan".into(), "backup", "master", 0)));
+        assert_eq!(told(hooks.begin(2)), of("lan", "backup", "master", 0));
         assert_eq!(hooks.begin(2), None);
-        assert_eq!(told(hooks.ended(2)), Some(("lan".into(), "backup", "master", 1)));
+        assert_eq!(told(hooks.ended(2)), of("lan", "backup", "master", 1));
         assert_eq!(hooks.ended(2), None);
-        assert_eq!(told(hooks.begin(2)), Some(("wan".into(), "backup", "fault", 0)));
-        assert_eq!(told(hooks.ended(2)), Some(("wan".into(), "backup", "fault", 1)));
+        assert_eq!(told(hooks.begin(2)), of("wan", "backup", "fault", 0));
+        assert_eq!(told(hooks.ended(2)), of("wan", "backup", "fault", 1));
         assert_eq!(hooks.ended(2), None);
         assert_eq!(hooks.begin(2), None);
     }
@@ -135,9 +157,24 @@ mod tests {
         // The second and third hook are not told of the older role any more, nor any of those in between.
         assert!(hooks.is_outdated(&hooks.current().unwrap().clone()));
         assert_eq!(hooks.ended(3), None);
-        assert_eq!(told(hooks.begin(3)), Some(("lan".into(), "backup", "master", 0)));
-        assert_eq!(hooks.current().unwrap().change.epoch, 4);
-        assert_eq!(told(hooks.ended(3)), Some(("lan".into(), "backup", "master", 1)));
+        assert_eq!(told(hooks.begin(3)), of("lan", "backup", "master", 0));
+        assert_eq!(hooks.current().unwrap().change.epoch, Some(4));
+        assert_eq!(told(hooks.ended(3)), of("lan", "backup", "master", 1));
+    }
+
+    #[test]
+    fn a_lost_peer_and_a_role_are_two_things_and_a_peer_that_is_back_is_the_same() {
+        let peer = |to: &str| Change { subject: "peer 10.0.0.3".into(), ..change("lan", "x", to, 0) };
+        let mut hooks = Hooks::default();
+        hooks.push(change("lan", "backup", "master", 1));
+        hooks.push(peer("silent"));
+        hooks.push(peer("alive"));
+
+        assert_eq!(told(hooks.begin(1)), of("lan", "backup", "master", 0));
+        assert_eq!(hooks.ended(1), None);
+        assert_eq!(told(hooks.begin(1)), of("lan", "x", "alive", 0));
+        assert_eq!(hooks.ended(1), None);
+        assert_eq!(hooks.begin(1), None);
     }
 
     #[test]

@@ -61,14 +61,33 @@ impl HookRuns {
     /// A group's role has changed.
     pub fn role_changed(&mut self, group: &str, change: &RoleChange) {
         let RoleChange { from, to, cause, epoch, .. } = change;
-        let change = Change {
+        self.queue.push(Change {
+            subject: String::new(),
+            action: to.name().to_owned(),
             group: group.to_owned(),
-            from: from.name(),
-            to: to.name(),
-            cause: cause.code(),
-            epoch: epoch.0,
-        };
-        self.queue.push(change);
+            from: from.name().to_owned(),
+            to: to.name().to_owned(),
+            cause: cause.code().to_owned(),
+            epoch: Some(epoch.0),
+        });
+    }
+
+    /// Something else has happened that the files in the directory are told of; whether it is of that kind.
+    pub fn happened(&mut self, happening: &Happening) -> bool {
+        let event: &str = &happening.event;
+        let Some((_, what)) = EVENTS.iter().find(|(known, _)| *known == event) else { return false };
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let Happening { instance, peer, group, from, to, cause, message, .. } = happening;
+        self.queue.push(Change {
+            subject: format!("{what} {} {}", text(instance), text(peer)),
+            action: event.to_owned(),
+            group: text(group),
+            from: text(from),
+            to: text(to),
+            cause: cause.clone().unwrap_or_else(|| message.clone()),
+            epoch: None,
+        });
+        true
     }
 
     /// Begins what is due, and gives up what takes too long.
@@ -89,18 +108,18 @@ impl HookRuns {
         while self.running.is_none() {
             let next = match self.queue.current() {
                 Some(current) => {
-                    let count = hooks(scene.config, &current.change.group).len();
+                    let count = hooks(scene.config, &current.change).len();
                     self.queue.ended(count)
                 }
                 None => None,
             };
             let next = next.or_else(|| {
-                let group = self.queue.next_group()?.to_owned();
-                self.queue.begin(hooks(scene.config, &group).len())
+                let count = hooks(scene.config, self.queue.next()?).len();
+                self.queue.begin(count)
             });
             match next {
                 Some(run) => self.start(run, scene.config, children, now),
-                None if self.queue.next_group().is_none() => return,
+                None if self.queue.next().is_none() => return,
                 // A group without hooks.
                 None => {}
             }
@@ -108,8 +127,7 @@ impl HookRuns {
     }
 
     fn start(&mut self, run: Run, config: &Config, children: &mut Children, now: Instant) {
-        let Some(Hook { name, mut program }) = hooks(config, &run.change.group).into_iter().nth(run.place)
-        else {
+        let Some(Hook { name, mut program }) = hooks(config, &run.change).into_iter().nth(run.place) else {
             return;
         };
         program.environment = environment(&run.change);
@@ -140,18 +158,19 @@ impl HookRuns {
 
     fn over(&mut self, result: Result<(), String>, now: Instant) {
         let Some(Running { run, name, begun, .. }) = self.running.take() else { return };
-        let Change { group, from, to, epoch, .. } = run.change;
+        let Change { subject, action, group, from, to, epoch, .. } = run.change;
+        let told = if subject.is_empty() { format!("group {group}, {from} -> {to}") } else { action };
         let took = Secs(now.since(begun));
         let how = result.as_ref().err().map_or("exit status 0", String::as_str);
-        let message = format!("hook {name} (group {group}, {from} -> {to}): {how}, after {took} s");
+        let message = format!("hook {name} ({told}): {how}, after {took} s");
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
         let happening = Happening {
             event: "hook".into(),
             message,
-            group: Some(group),
-            from: Some(from.into()),
-            to: Some(to.into()),
-            epoch: Some(epoch),
+            group: some(group),
+            from: some(from),
+            to: some(to),
+            epoch,
             ..Happening::default()
         };
         self.lines.push(Line { level, happening });
@@ -185,10 +204,17 @@ impl HookRuns {
     }
 }
 
-/// The hooks of a group, in their order.
-fn hooks(config: &Config, group: &str) -> Vec<Hook> {
+/// Words that there are none of are left out.
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// The hooks that are told of a change, in their order. A group's script knows of roles only.
+fn hooks(config: &Config, change: &Change) -> Vec<Hook> {
     let mut all = hotplug(Path::new(HOTPLUG));
-    let script = config.groups.iter().find(|it| it.name == group).and_then(|it| it.actions.script.as_ref());
+    let group = Some(&change.group).filter(|_| change.subject.is_empty());
+    let script =
+        config.groups.iter().find(|it| Some(&it.name) == group).and_then(|it| it.actions.script.as_ref());
     all.extend(script.map(|command| Hook { name: command.clone(), program: Program::shell(command, &[]) }));
     all
 }
@@ -207,17 +233,21 @@ fn hotplug(dir: &Path) -> Vec<Hook> {
 }
 
 fn environment(change: &Change) -> Vec<(&'static str, String)> {
-    let Change { group, from, to, cause, epoch } = change;
-    vec![
-        ("HOTPLUG_TYPE", "gwha".to_owned()),
-        ("ACTION", (*to).to_owned()),
-        ("GROUP", group.clone()),
-        ("FROM", (*from).to_owned()),
-        ("TO", (*to).to_owned()),
-        ("CAUSE", (*cause).to_owned()),
-        ("EPOCH", epoch.to_string()),
-    ]
+    let Change { subject: _, action, group, from, to, cause, epoch } = change.clone();
+    let epoch = epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
+    let values = ["gwha".to_owned(), action, group, from, to, cause, epoch];
+    ["HOTPLUG_TYPE", "ACTION", "GROUP", "FROM", "TO", "CAUSE", "EPOCH"].into_iter().zip(values).collect()
 }
+
+/// What else hooks are told of, and what it is about: the newest of each is told.
+const EVENTS: [(&str, &str); 6] = [
+    ("peer_found", "peer"),
+    ("peer_lost", "peer"),
+    ("channel_up", "channel"),
+    ("channel_down", "channel"),
+    ("sync_failed", "sync"),
+    ("sync_recovered", "sync"),
+];
 
 const HOTPLUG: &str = "/etc/hotplug.d/gwha";
 const SOURCE: &str = "[ ! -f /lib/functions.sh ] || . /lib/functions.sh; . \"$0\"";

@@ -1,6 +1,8 @@
 //! Hooks: told of every role, one at a time, and never in the way.
 
 use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::lab::gwha::{Gwha, configuration};
@@ -9,6 +11,7 @@ use crate::lab::topology::{Host, Segment};
 use crate::lab::{scenario, until};
 
 use super::super::support::{LIMIT, ms, until_role};
+use super::place::Place;
 
 #[test]
 fn a_script_is_told_of_the_role_and_its_end_is_shown() {
@@ -56,5 +59,64 @@ fn hooks_that_hang_keep_no_role_from_changing_and_the_newest_role_is_told() {
         });
         let lines = fs::read_to_string(&told).unwrap_or_default();
         assert!(lines.lines().count() <= 4, "old roles were told: {lines}");
+    });
+}
+
+/// A directory of hooks that nobody outside the lab sees.
+fn hotplug_directory() -> PathBuf {
+    for name in ["etc-upper", "etc-work"] {
+        fs::create_dir(PathBuf::from("/run").join(name)).expect("the lab has a /run of its own");
+    }
+    let options = "lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work";
+    let mounted = Command::new("mount").args(["-t", "overlay", "overlay", "-o", options, "/etc"]).status();
+    assert!(mounted.is_ok_and(|status| status.success()), "the lab can have an /etc of its own");
+    let directory = PathBuf::from("/etc/hotplug.d/gwha");
+    fs::create_dir_all(&directory).expect("the directory can be made");
+    directory
+}
+
+#[test]
+fn hotplug_is_told_of_roles_peers_the_channel_and_leases_and_a_script_of_roles_only() {
+    scenario(|lab| {
+        let (told, scripted) = (lab.dir.join("told"), lab.dir.join("scripted"));
+        let line = "echo \"$HOTPLUG_TYPE $ACTION $GROUP $FROM $TO\"";
+        fs::write(hotplug_directory().join("10-tell"), format!("{line} >>{}\n", told.display()))
+            .expect("a hook");
+        let setup = Setup { preempt: Preempt::No, ..Setup::lan(100) };
+        let router = |host| {
+            let place = Place::new(lab, host);
+            let script = match host {
+                Host::A => format!("\toption script 'echo $ACTION >>{}'\n", scripted.display()),
+                _ => String::new(),
+            };
+            let text = format!("{}{script}{}", configuration(&setup, host), place.sync());
+            (Gwha::start_with(lab, host, &text), place)
+        };
+        let (a, place) = router(Host::A);
+        until_role(&a, "master");
+        let (mut b, _) = router(Host::B);
+        until_role(&b, "backup");
+        let heard = |what: &str| {
+            until(&format!("hotplug: {what}"), LIMIT, || {
+                fs::read_to_string(&told).is_ok_and(|text| text.lines().any(|line| line == what))
+            });
+        };
+        heard("gwha master lan init master");
+        heard("gwha channel_up   ");
+        heard("gwha peer_found lan silent alive");
+        assert!(a.cli(&["switch"]).status.success());
+        heard("gwha backup lan master backup");
+        b.daemon.kill();
+        heard("gwha peer_lost lan alive silent");
+        heard("gwha channel_down   ");
+        until_role(&a, "master");
+        let _ = fs::remove_file(place.lease_file());
+        fs::create_dir(place.lease_file()).expect("nothing is there any more");
+        heard("gwha sync_failed   ");
+        fs::remove_dir(place.lease_file()).expect("it is empty");
+        heard("gwha sync_recovered   ");
+
+        let scripted = fs::read_to_string(&scripted).unwrap_or_default();
+        assert_eq!(scripted.split_whitespace().collect::<Vec<_>>(), ["master", "backup", "master"]);
     });
 }
