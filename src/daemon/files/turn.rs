@@ -45,7 +45,7 @@ impl Daemon {
 
     fn file_rules(&self, sync: &Sync) -> Rules {
         let text = |path: &Path| path.to_str().unwrap_or_default().to_owned();
-        let own = std::path::absolute(self.file.path()).unwrap_or_default();
+        let own = self.file.path();
         let state = self.run_dir.state_dir();
         let trim = |path: &String| match path.trim_end_matches('/') {
             "" => "/".to_owned(),
@@ -59,7 +59,7 @@ impl Daemon {
                 .collect(),
             keep: sync.keep.clone(),
             uci: own.parent().map(text).unwrap_or_default(),
-            own: text(&own),
+            own: text(own),
         }
     }
 
@@ -143,7 +143,9 @@ impl Daemon {
     /// The thread has something to tell.
     pub(in crate::daemon) fn files_found(&mut self, now: Instant) {
         let Some((items, known)) = self.files.mail.as_ref().and_then(|mail| mail.take()) else { return };
-        self.files.known = known;
+        if let Some(known) = known {
+            self.files.known = known;
+        }
         for item in items {
             match item {
                 Item::Send(peer, kind, body) => {
