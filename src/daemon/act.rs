@@ -144,7 +144,7 @@ impl Daemon {
         self.peering.state_changed(now);
         self.duties.role_changed(&self.config, change, now);
         self.lease_roles(now);
-        self.file_roles();
+        self.file_roles(now);
         let line = notify::role_changed(&self.config, change);
         self.tell(now, line);
     }

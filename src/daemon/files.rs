@@ -16,7 +16,6 @@ mod walk;
 mod worker;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::{CommandId, Instant, Role};
@@ -36,7 +35,7 @@ pub struct Files {
     /// The role in the group whose master is the source.
     role: Option<Role>,
     /// What could not be handed over yet.
-    orders: VecDeque<Order>,
+    orders: Vec<Order>,
     known: Known,
     /// Number of the last look that was asked for.
     look: u32,
@@ -90,7 +89,7 @@ impl Files {
             services: Services::default(),
             is_source: false,
             role: None,
-            orders: VecDeque::new(),
+            orders: Vec::new(),
             known: Known::default(),
             look: 0,
             hold: Hold::Wanted,
@@ -138,7 +137,7 @@ impl Files {
 
     fn order(&mut self, order: Order) {
         if let Some(mail) = &self.mail {
-            self.orders.push_back(order);
+            self.orders.push(order);
             mail.post(&mut self.orders);
         }
     }

@@ -1,11 +1,12 @@
-//! Edits that were made on a standby and replaced by what the master has: `aside/<path>.<number>`.
+//! Edits that were made on a standby and replaced by what the master has: a file each, with the path's `/` as `%` and a
+//! number behind it.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::limits;
-use crate::sync::file::rules::{FRESH, is_fresh};
+use crate::sync::file::rules::FRESH;
 
 use super::place;
 use super::record::own;
@@ -13,17 +14,9 @@ use super::store::words;
 
 /// Where they are.
 #[derive(Debug)]
-pub struct Asides(PathBuf);
-
-/// Directories and files of ours that are looked at: far more than there can be.
-const LOOKED_AT: usize = 4096;
+pub struct Asides(pub PathBuf);
 
 impl Asides {
-    /// In this directory.
-    pub fn new(dir: PathBuf) -> Asides {
-        Asides(dir)
-    }
-
     /// Keeps a content. One that is kept already is not kept twice.
     ///
     /// # Errors
@@ -48,49 +41,24 @@ impl Asides {
     }
 
     fn write(&self, path: &str, number: u32, content: &[u8]) -> io::Result<()> {
-        let file = self.0.join(path.trim_start_matches('/'));
-        let (Some(dir), Some(name)) = (file.parent(), file.file_name().and_then(|it| it.to_str())) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        place::make_private(dir)?;
-        let fresh = dir.join(format!(".{name}{FRESH}"));
+        place::make_private(&self.0)?;
+        let fresh = self.0.join(FRESH);
         let _ = fs::remove_file(&fresh);
         place::write_new(&fresh, content, own())?;
-        fs::rename(&fresh, dir.join(format!("{name}.{number}")))?;
-        fs::File::open(dir)?.sync_all()
+        fs::rename(&fresh, self.0.join(format!("{}.{number}", path.replace('/', "%"))))?;
+        fs::File::open(&self.0)?.sync_all()
     }
 
-    /// Whose edits are kept, and where.
-    pub fn list(&self) -> Vec<(String, String)> {
-        self.files().into_iter().map(|(path, _, file)| (path, file.display().to_string())).collect()
-    }
-
-    /// The directories in which they are.
-    pub fn directories(&self) -> Vec<PathBuf> {
-        self.walk().into_iter().filter(|path| path.is_dir()).collect()
-    }
-
-    fn files(&self) -> Vec<(String, u32, PathBuf)> {
-        let read = |file: PathBuf| {
-            let relative = file.strip_prefix(&self.0).ok()?.to_str()?;
-            let (path, number) = relative.rsplit_once('.')?;
-            let is_it = !is_fresh(Path::new(relative).file_name()?.to_str()?) && file.is_file();
-            is_it.then_some((format!("/{path}"), number.parse().ok()?, file))
-        };
-        self.walk().into_iter().filter_map(read).collect()
-    }
-
-    /// Everything below, in its order.
-    fn walk(&self) -> Vec<PathBuf> {
-        let mut all = if self.0.is_dir() { vec![self.0.clone()] } else { Vec::new() };
-        let mut at = 0;
-        while let Some(path) = all.get(at).cloned() {
-            at += 1;
-            if all.len() < LOOKED_AT && path.is_dir() {
-                all.extend(fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()));
+    /// Whose edits are kept, their numbers, and where.
+    pub fn files(&self) -> Vec<(String, u32, PathBuf)> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some((path, number)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+            if let Ok(number) = number.parse() {
+                all.push((path.replace('%', "/"), number, entry.path()));
             }
         }
-        all.sort();
         all
     }
 }

@@ -2,7 +2,6 @@
 //! move what is in a queue.
 
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +56,7 @@ pub enum Item {
 }
 
 /// How things stood at the end of a round of the thread.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Known {
     /// Of the files.
     pub view: View,
@@ -72,8 +71,8 @@ pub struct Known {
 /// The two letter boxes.
 #[derive(Debug)]
 pub struct Mail {
-    orders: Mutex<VecDeque<Order>>,
-    items: Mutex<(VecDeque<Item>, Known)>,
+    orders: Mutex<Vec<Order>>,
+    items: Mutex<(Vec<Item>, Option<Known>)>,
     /// From the thread to the loop.
     bell: EventFd,
     /// From the loop to the thread.
@@ -102,26 +101,26 @@ impl Mail {
 
     /// Hands over what is in `orders`; what can't be at this moment stays there. Messages of other routers are left out
     /// while too many wait: they say everything again.
-    pub fn post(&self, orders: &mut VecDeque<Order>) {
+    pub fn post(&self, orders: &mut Vec<Order>) {
         let Ok(mut queue) = self.orders.try_lock() else { return };
         for order in orders.drain(..) {
             let Order::Said(_, _, body) = &order else {
-                queue.push_back(order);
+                queue.push(order);
                 continue;
             };
             let waiting: usize = queue.iter().map(Order::bytes).sum();
             if waiting.saturating_add(body.len()) <= limits::FILE_INBOX_BYTES {
-                queue.push_back(order);
+                queue.push(order);
             }
         }
         let _ = self.nudge.write(1);
     }
 
-    /// What the thread has to tell; `None` if it is just telling it.
-    pub fn take(&self) -> Option<(VecDeque<Item>, Known)> {
+    /// What the thread has to tell, and how things stand if that is news; `None` if it is just telling it.
+    pub fn take(&self) -> Option<(Vec<Item>, Option<Known>)> {
         let mut items = self.items.try_lock().ok()?;
         let _ = self.bell.read();
-        Some((core::mem::take(&mut items.0), items.1.clone()))
+        Some(core::mem::take(&mut *items))
     }
 
     /// Which round the thread is in; odd while it is in one.
@@ -131,9 +130,9 @@ impl Mail {
 
     // --- the thread's side ---
 
-    /// What the loop wants next.
-    pub fn next_order(&self) -> Option<Order> {
-        lock(&self.orders).pop_front()
+    /// What the loop wants, in its order.
+    pub fn take_orders(&self) -> Vec<Order> {
+        core::mem::take(&mut *lock(&self.orders))
     }
 
     /// Readable when there are orders.
@@ -142,10 +141,10 @@ impl Mail {
     }
 
     /// Tells the loop.
-    pub fn tell(&self, items: Vec<Item>, known: &Known) {
+    pub fn tell(&self, items: Vec<Item>, known: Known) {
         let mut told = lock(&self.items);
         told.0.extend(items);
-        told.1.clone_from(known);
+        told.1 = Some(known);
         drop(told);
         let _ = self.bell.write(1);
     }

@@ -42,7 +42,7 @@ impl Dir {
         OpenOptions::new().read(true).custom_flags(flags).open(self.path_of(name)).map(Dir)
     }
 
-    /// The names in it, in their order; those that are no text are left out.
+    /// The names in it, in any order; those that are no text are left out.
     ///
     /// # Errors
     /// Those of `readdir`.
@@ -51,7 +51,6 @@ impl Dir {
         for entry in fs::read_dir(self.path_of(""))? {
             names.extend(entry?.file_name().into_string().ok());
         }
-        names.sort();
         Ok(names)
     }
 

@@ -1,12 +1,11 @@
-//! What is settled, over a restart: a line for each file.
+//! What is settled, over a restart: two hashes and the path of each file.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::limits;
-use crate::sync::file::{Agreed, Hash, Meta, Settled};
+use crate::sync::bytes::{Bytes, put_text};
+use crate::sync::file::{Agreed, Meta, Settled};
 
 use super::super::bounded;
 use super::place;
@@ -14,16 +13,17 @@ use super::place;
 /// What was remembered. What can't be read is nothing that is settled.
 pub fn read(path: &Path) -> Settled {
     let mut settled = Settled::new();
-    let text =
-        bounded::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    for line in text.lines().take(limits::FILES) {
-        let mut words = line.splitn(3, ' ');
-        let (there, here) = (words.next().and_then(parse), words.next().and_then(parse));
-        if let (Some(there), Some(here), Some(path)) = (there, here, words.next()) {
-            settled.insert(path.to_owned(), Agreed { there, here });
-        }
+    let content = bounded::read(path).unwrap_or_default();
+    let mut bytes = Bytes(&content);
+    while let Some((path, agreed)) = entry(&mut bytes) {
+        settled.insert(path.to_owned(), agreed);
     }
     settled
+}
+
+fn entry<'a>(bytes: &mut Bytes<'a>) -> Option<(&'a str, Agreed)> {
+    let agreed = Agreed { there: bytes.array()?, here: bytes.array()? };
+    Some((bytes.text()?, agreed))
 }
 
 /// Remembers it. Nothing is written if nothing is new.
@@ -31,26 +31,21 @@ pub fn read(path: &Path) -> Settled {
 /// # Errors
 /// Those of the system calls.
 pub fn write(path: &Path, settled: &Settled) -> io::Result<()> {
-    let mut text = String::new();
+    let mut content = Vec::new();
     for (path, agreed) in settled.iter() {
-        for hash in [&agreed.there, &agreed.here] {
-            for byte in hash {
-                let _ = write!(text, "{byte:02x}");
-            }
-            text.push(' ');
-        }
-        text.push_str(path);
-        text.push('\n');
+        content.extend(agreed.there);
+        content.extend(agreed.here);
+        put_text(path, &mut content);
     }
-    if bounded::read(path).is_ok_and(|old| old == text.as_bytes()) {
+    if bounded::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
     if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+        place::make_private(dir)?;
     }
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
-    place::write_new(&fresh, text.as_bytes(), own())?;
+    place::write_new(&fresh, &content, own())?;
     fs::rename(&fresh, path)
 }
 
@@ -59,23 +54,12 @@ pub fn own() -> Meta {
     Meta { mode: 0o600, uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
 }
 
-fn parse(word: &str) -> Option<Hash> {
-    let mut hash = Hash::default();
-    if word.len() != hash.len() * 2 {
-        return None;
-    }
-    for (at, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(word.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(hash)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_was_remembered_is_known_again_and_a_torn_line_is_not() {
+    fn what_was_remembered_is_known_again_and_a_torn_end_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/synced");
         let mut settled = Settled::new();
@@ -85,9 +69,9 @@ mod tests {
         write(&path, &settled).unwrap();
         assert_eq!(read(&path), settled);
 
-        let text = fs::read_to_string(&path).unwrap();
-        fs::write(&path, &text[70..]).unwrap();
-        settled.remove("/etc/a b");
+        let content = fs::read(&path).unwrap();
+        fs::write(&path, &content[..content.len() - 1]).unwrap();
+        settled.remove("/etc/hosts");
         assert_eq!(read(&path), settled);
     }
 }

@@ -44,7 +44,7 @@ pub fn stamp(metadata: &fs::Metadata) -> Stamp {
 impl Store {
     /// The disk of a router whose records are in the directory `state`.
     pub fn new(state: PathBuf) -> Store {
-        let asides = Asides::new(state.join("aside"));
+        let asides = Asides(state.join("aside"));
         Store {
             rules: Rules::default(),
             state,
@@ -84,15 +84,28 @@ impl Store {
 
 /// An error in words.
 pub fn words(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(libc::ELOOP) => "a symbolic link is not followed".to_owned(),
-        _ if error.kind() == ErrorKind::InvalidInput => "neither a file nor a directory".to_owned(),
-        _ if error.kind() == ErrorKind::FileTooLarge => {
-            format!("larger than {} KiB", crate::limits::FILE_BYTES >> 10)
+    if error.raw_os_error() == Some(libc::ELOOP) {
+        return LINK.to_owned();
+    }
+    // Whatever else there may be has the system's own words.
+    #[allow(clippy::wildcard_enum_match_arm)]
+    match error.kind() {
+        ErrorKind::InvalidInput => OTHER.to_owned(),
+        ErrorKind::FileTooLarge => "larger than 1 MiB".to_owned(),
+        ErrorKind::QuotaExceeded if error.raw_os_error().is_none() => {
+            "more than 1024 files and directories".to_owned()
         }
         _ => plain(error),
     }
 }
+
+const _: () = assert!(crate::limits::FILE_BYTES == 1 << 20 && crate::limits::FILES == 1024);
+
+/// Why a link is left alone.
+pub const LINK: &str = "a symbolic link is not followed";
+
+/// Why a device is left alone.
+pub const OTHER: &str = "neither a file nor a directory";
 
 impl Disk for Store {
     fn scan(&mut self) -> Vec<Entry> {
@@ -149,8 +162,9 @@ impl Disk for Store {
     }
 
     fn asides(&mut self) -> Vec<(String, String)> {
-        self.watched.extend(self.asides.directories());
-        self.asides.list()
+        self.watched.push(self.asides.0.clone());
+        let place = |(path, _, file): (String, u32, PathBuf)| (path, file.display().to_string());
+        self.asides.files().into_iter().map(place).collect()
     }
 
     fn remember(&mut self, settled: &Settled) {

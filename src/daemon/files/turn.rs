@@ -40,12 +40,12 @@ impl Daemon {
             self.files.services.clone_from(&services);
             self.files.order(Order::Configure(rules, services));
         }
-        self.file_roles();
+        self.file_roles(now);
     }
 
     fn file_rules(&self, sync: &Sync) -> Rules {
         let text = |path: &Path| path.to_str().unwrap_or_default().to_owned();
-        let own = std::path::absolute(self.file.path()).unwrap_or_default();
+        let own = self.file.path();
         let state = self.run_dir.state_dir();
         let trim = |path: &String| match path.trim_end_matches('/') {
             "" => "/".to_owned(),
@@ -59,7 +59,7 @@ impl Daemon {
                 .collect(),
             keep: sync.keep.clone(),
             uci: own.parent().map(text).unwrap_or_default(),
-            own: text(&own),
+            own: text(own),
         }
     }
 
@@ -102,7 +102,7 @@ impl Daemon {
     }
 
     /// A role may be another one.
-    pub(in crate::daemon) fn file_roles(&mut self) {
+    pub(in crate::daemon) fn file_roles(&mut self, now: Instant) {
         if self.files.mail.is_none() {
             return;
         }
@@ -117,6 +117,19 @@ impl Daemon {
         if role != before && !is_source && !self.files.known.view.is_pulled {
             self.files.hold = Hold::Wanted;
         }
+        if is_source {
+            // It took the role at the very end of its waiting, and not because nobody else had it.
+            let is_late = matches!(self.files.hold, Hold::Until(at) if at <= now);
+            if is_late && before == Some(Role::Backup) && !self.files.known.view.is_pulled {
+                self.gave_up_waiting(now);
+            }
+            self.files.hold = Hold::Off;
+        }
+    }
+
+    fn gave_up_waiting(&mut self, now: Instant) {
+        log::warn!("files: a takeover does not wait any longer for what the master has");
+        self.files.unpulled = Some(now);
     }
 
     /// The channel to a router stands.
@@ -143,7 +156,9 @@ impl Daemon {
     /// The thread has something to tell.
     pub(in crate::daemon) fn files_found(&mut self, now: Instant) {
         let Some((items, known)) = self.files.mail.as_ref().and_then(|mail| mail.take()) else { return };
-        self.files.known = known;
+        if let Some(known) = known {
+            self.files.known = known;
+        }
         for item in items {
             match item {
                 Item::Send(peer, kind, body) => {
@@ -166,7 +181,8 @@ impl Daemon {
 
     /// How things stand has changed, or may have.
     fn files_known(&mut self, now: Instant) {
-        if self.files.known.view.is_pulled {
+        let view = &self.files.known.view;
+        if view.is_pulled || view.is_followed && view.is_delivered {
             self.files.unpulled = None;
         }
         if self.files.is_holding() && (self.files.known.view.is_pulled || self.files.is_source) {
@@ -202,8 +218,7 @@ impl Daemon {
         match self.files.hold {
             Hold::Until(_) if self.is_nobody_to_ask(now) => self.end_hold(now),
             Hold::Until(at) if at <= now && self.files.role == Some(Role::Backup) => {
-                log::warn!("files: a takeover does not wait any longer for what the master has");
-                self.files.unpulled = Some(now);
+                self.gave_up_waiting(now);
                 self.end_hold(now);
             }
             Hold::Until(at) if at <= now => self.files.hold = Hold::Wanted,

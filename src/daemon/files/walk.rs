@@ -3,7 +3,6 @@
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use crate::limits;
 use crate::sync::file::plan::find;
@@ -11,28 +10,22 @@ use crate::sync::file::rules::{is_fresh, is_within};
 use crate::sync::file::{Entry, Hash, Kind, Meta, hash};
 
 use super::place::{self, Dir, Place};
-use super::store::{Stamp, Store, meta, stamp, words};
+use super::store::{LINK, OTHER, Stamp, Store, meta, stamp, words};
 
 /// What is on the disk, by path.
 pub fn walk(store: &mut Store) -> Vec<Entry> {
-    let mut roots: Vec<String> = store.rules.roots.clone();
-    roots.sort();
-    let nested: Vec<String> = roots.clone();
-    roots.retain(|root| !nested.iter().any(|other| other != root && is_within(root, other)));
-    roots.dedup();
+    let roots = store.rules.roots.clone();
     let mut entries = Vec::new();
     let mut known = core::mem::take(&mut store.known);
     for root in &roots {
-        let begin = entries.len();
         let mut look = Look { store: &mut *store, known: &mut known, entries: &mut entries };
         if let Err(error) = look.at_root(root) {
             // Of a directory of which something can't be read nothing is known.
-            entries.truncate(begin);
-            entries.push(held(root, words(&error)));
+            entries.retain(|entry| !is_within(&entry.path, root));
+            add(&mut entries, held(root, &words(&error)));
         }
     }
     store.is_swept = true;
-    entries.sort_by(|one, other| one.path.cmp(&other.path));
     known.retain(|path, _| find(&entries, path).is_some());
     store.known = known;
     entries
@@ -45,19 +38,19 @@ struct Look<'a> {
 }
 
 /// A file whose last change is no longer ago may be changed again without that showing in its stamp.
-const YOUNG: Duration = Duration::from_millis(50);
+const YOUNG_MS: u64 = 50;
 
 impl Look<'_> {
     fn at_root(&mut self, root: &str) -> io::Result<()> {
         self.store.watched.push(nearest(Path::new(root).parent().unwrap_or(Path::new("/"))));
         if !self.store.rules.admit(root) {
-            self.entries.push(held(root, "this never follows".to_owned()));
+            add(self.entries, held(root, NEVER));
             return Ok(());
         }
         let place = match Place::find(&self.store.rules, root) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                self.entries.push(held(root, "this never follows".to_owned()));
+                add(self.entries, held(root, NEVER));
                 return Ok(());
             }
             other => other?,
@@ -75,18 +68,18 @@ impl Look<'_> {
             other => other?,
         };
         if self.entries.len() >= limits::FILES {
-            return Err(io::Error::other(format!("more than {} files and directories", limits::FILES)));
+            return Err(ErrorKind::QuotaExceeded.into());
         }
         let kind = metadata.file_type();
         if kind.is_dir() {
             let meta = meta(&metadata);
-            self.entries.push(Entry { path: path.to_owned(), meta, kind: Kind::Dir });
+            add(self.entries, Entry { path: path.to_owned(), meta, kind: Kind::Dir });
             return self.in_dir(place, path);
         }
         if kind.is_symlink() {
-            self.entries.push(held(path, "a symbolic link is not followed".to_owned()));
+            add(self.entries, held(path, LINK));
         } else if !kind.is_file() {
-            self.entries.push(held(path, "neither a file nor a directory".to_owned()));
+            add(self.entries, held(path, OTHER));
         } else {
             self.in_file(place, path, &metadata);
         }
@@ -126,7 +119,7 @@ impl Look<'_> {
             },
             Err(error) => Kind::Held(words(&error)),
         };
-        self.entries.push(Entry { path: path.to_owned(), meta: meta(metadata), kind });
+        add(self.entries, Entry { path: path.to_owned(), meta: meta(metadata), kind });
     }
 
     /// The hash of a file; `None` if it was written meanwhile.
@@ -139,8 +132,9 @@ impl Look<'_> {
             return Ok(None);
         }
         let hash = hash(&content);
-        let age = metadata.modified().map(|at| SystemTime::now().duration_since(at));
-        if matches!(age, Ok(Ok(age)) if age < YOUNG) {
+        let now = i64::try_from(super::super::clock::wall_micros() / 1000).unwrap_or(i64::MAX);
+        let changed = before[0].saturating_mul(1000).saturating_add(before[1] / 1_000_000);
+        if now.abs_diff(changed) < YOUNG_MS {
             self.store.is_unsteady = true;
         } else {
             self.known.insert(path.to_owned(), (before, hash));
@@ -149,9 +143,18 @@ impl Look<'_> {
     }
 }
 
-fn held(path: &str, why: String) -> Entry {
-    Entry { path: path.to_owned(), meta: Meta::default(), kind: Kind::Held(why) }
+fn held(path: &str, why: &str) -> Entry {
+    Entry { path: path.to_owned(), meta: Meta::default(), kind: Kind::Held(why.to_owned()) }
 }
+
+/// Puts an entry in its place. A path that is there already is so because a listed directory is in another one.
+fn add(entries: &mut Vec<Entry>, entry: Entry) {
+    if let Err(at) = entries.binary_search_by(|other| other.path.cmp(&entry.path)) {
+        entries.insert(at, entry);
+    }
+}
+
+const NEVER: &str = "this never follows";
 
 /// The nearest directory that is there.
 fn nearest(path: &Path) -> PathBuf {

@@ -31,7 +31,10 @@ pub struct Worker {
     inotify: Option<Inotify>,
     /// When the disk is looked at: not before the first, and in any case at the second.
     due: Option<(Instant, Instant)>,
-    known: Known,
+    /// The last look that was asked for.
+    looked: u32,
+    is_source: bool,
+    reload_error: Option<String>,
 }
 
 /// Whoever writes is given so long to come to the end of it.
@@ -64,7 +67,9 @@ impl Worker {
                 services: Services::default(),
                 inotify: None,
                 due: None,
-                known: Known::default(),
+                looked: 0,
+                is_source: false,
+                reload_error: None,
             };
             worker.work();
         };
@@ -105,7 +110,7 @@ impl Worker {
         if self.due.take_if(|(at, _)| *at <= now).is_some() {
             self.party.touched(now);
         }
-        while let Some(order) = self.mail.next_order() {
+        for order in self.mail.take_orders() {
             if self.obey(order) == Life::Over {
                 return Life::Over;
             }
@@ -127,13 +132,21 @@ impl Worker {
                 }
             }
         }
-        self.known.view = self.party.view(now);
-        self.mail.tell(items, &self.known);
+        self.mail.tell(items, self.known(now));
         if is_changed && !self.services.names.is_empty() {
-            self.known.reload_error = self.reload_services();
-            self.mail.tell(Vec::new(), &self.known);
+            self.reload_error = self.reload_services();
+            self.mail.tell(Vec::new(), self.known(now));
         }
         Life::On
+    }
+
+    fn known(&self, now: Instant) -> Known {
+        Known {
+            view: self.party.view(now),
+            looked: self.looked,
+            is_source: self.is_source,
+            reload_error: self.reload_error.clone(),
+        }
     }
 
     fn obey(&mut self, order: Order) -> Life {
@@ -149,7 +162,7 @@ impl Worker {
                 self.party.configure(rules, now);
             }
             Order::Source(is_source) => {
-                self.known.is_source = is_source;
+                self.is_source = is_source;
                 self.party.set_source(is_source, now);
             }
             Order::Up(peer) => self.party.up(peer, now),
@@ -160,7 +173,7 @@ impl Worker {
                 self.party.touched(now);
             }
             Order::Look(number) => {
-                self.known.looked = number;
+                self.looked = number;
                 self.party.touched(now);
             }
             Order::Stop => return Life::Over,
