@@ -64,6 +64,7 @@ fn networks(config: &Config, group: &Group, files: &SystemFiles, found: &mut Vec
         let of_network =
             |(section, _): &(&Section, String)| text(section, "interface") == Some(network.as_str());
         for (section, path) in named(&files.dhcp, "dhcp", "dhcp").filter(of_network) {
+            advertisements(group, section, &path, found);
             if flag(section, "ignore", false) {
                 continue;
             }
@@ -84,6 +85,25 @@ fn networks(config: &Config, group: &Group, files: &SystemFiles, found: &mut Vec
                 });
             }
         }
+    }
+}
+
+/// odhcpd speaks on every router where nobody stops it.
+fn advertisements(group: &Group, section: &Section, path: &str, found: &mut Vec<Hazard>) {
+    let is_on = |option: &str| text(section, option).is_some_and(|mode| mode != "disabled");
+    let Some(option) = ["ra", "dhcpv6"].into_iter().find(|option| is_on(option)) else { return };
+    if group.actions.run_on_master.iter().any(|name| name == "odhcpd") {
+        return;
+    }
+    let remedy = format!("uci add_list gwha.{}.run_on_master='odhcpd'", group.name);
+    let is_known = found.iter().any(|hazard| hazard.remedy.first() == Some(&remedy));
+    if !is_known {
+        found.push(Hazard {
+            text: format!(
+                "{path}.{option} is on: odhcpd gives clients this router as gateway also while it stands by"
+            ),
+            remedy: vec![remedy],
+        });
     }
 }
 
@@ -266,6 +286,12 @@ config dhcp 'lan'
             ("dhcp", "authoritative '1'", "noping '1'\n option authoritative '1'", "noping"),
             ("dhcp", "authoritative '1'", "nonwildcard '0'\n option authoritative '1'", "nonwildcard"),
             ("dhcp", "force '1'", "force '1'\n list dhcp_option '54,192.168.1.1'", "54,"),
+            (
+                "dhcp",
+                "force '1'",
+                "force '1'\n option ra 'server'\n option dhcpv6 'server'",
+                "dhcp.lan.ra is on",
+            ),
         ] {
             let (network, dhcp) = match file {
                 "network" => (NETWORK.replace(from, to), DHCP.to_owned()),

@@ -142,7 +142,7 @@ impl Daemon {
             self.memory.stands_by(change.group.index(), change.epoch);
         }
         self.peering.state_changed(now);
-        self.duties.role_changed(&self.config, change, now);
+        self.duties.role_changed(&self.config, change, &self.system, now);
         self.lease_roles(now);
         self.file_roles(now);
         let line = notify::role_changed(&self.config, change);

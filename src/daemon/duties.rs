@@ -21,11 +21,12 @@ use std::thread;
 
 use nix::errno::Errno;
 
-use crate::config::model::{Config, GroupId, LinkRef};
+use crate::config::model::{Actions, Config, GroupId, LinkRef};
 use crate::duties::{Duty, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
-use crate::netlink::{Groups, Socket};
+use crate::netlink::link::{self, Power};
+use crate::netlink::{Groups, LinkKind, Socket};
 use crate::reconcile::Row;
 use crate::sorted::Map;
 use crate::status::Happening;
@@ -113,11 +114,34 @@ impl Duties {
     }
 
     /// A group's role has changed.
-    pub fn role_changed(&mut self, config: &Config, change: &RoleChange, now: Instant) {
+    pub fn role_changed(&mut self, config: &Config, change: &RoleChange, system: &System, now: Instant) {
         let Some(group) = config.groups.get(change.group.index()) else { return };
+        // Also what an earlier life may have left.
+        if change.to != Role::Master && matches!(change.from, Role::Init | Role::Master) {
+            self.let_go(&group.actions, system);
+        }
         self.planner.set_role(change.group, |kind| wanted(change.to, kind), now);
         self.hooks.role_changed(&group.name, change);
         self.is_news = true;
+    }
+
+    /// What must not last for a moment longer than the role: before anything is said, and before any program is started,
+    /// which takes its time on a busy router. From here on nothing that ends on this one ends on the other one, and no frame
+    /// leaves with a hardware address that the other one has.
+    fn let_go(&mut self, actions: &Actions, system: &System) {
+        let Tools { conntrackd, children, netlink, .. } = &mut self.tools;
+        if actions.conntrack {
+            conntrackd.stop(children);
+        }
+        for name in &actions.up_on_master {
+            let device = system.resolve(&LinkRef::Interface(name.clone()));
+            let link = device.and_then(|device| system.link_named(device));
+            // A PPPoE connection is not cut: the carrier has to hear its end.
+            let Some(link) = link.filter(|link| link.kind == LinkKind::Macvlan) else { continue };
+            if let Some(netlink) = netlink {
+                let _ = netlink.request(&link::set_power(link.index, Power::Down));
+            }
+        }
     }
 
     /// Something has happened that hooks may be told of.

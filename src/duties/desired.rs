@@ -52,6 +52,7 @@ fn has_gateway6(config: &Config, group: &Group) -> bool {
 fn names(config: &Config, group: &Group) -> Vec<(Kind, String)> {
     let is_gateway6 = group.actions.dhcp_on_master && has_gateway6(config, group);
     let Group { actions, name: group, .. } = group;
+    let is_filtered = actions.conntrack || actions.snat || actions.standby_gateway.is_some();
     let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.clone()));
     let each = |names: &[String], kind| -> Vec<(Kind, String)> {
         names.iter().map(|name| (kind, name.clone())).collect()
@@ -61,7 +62,7 @@ fn names(config: &Config, group: &Group) -> Vec<(Kind, String)> {
         .chain(own(actions.dhcp_on_master, Kind::Dhcp))
         .chain(own(is_gateway6, Kind::Adverts))
         .chain(own(actions.conntrack, Kind::Conntrack))
-        .chain(own(actions.conntrack || actions.snat, Kind::Firewall))
+        .chain(own(is_filtered, Kind::Firewall))
         .chain(route(actions).map(|name| (Kind::Route, name)))
         .chain(each(&actions.up_on_master, Kind::Interface))
         .chain(each(&actions.run_on_master, Kind::Service))

@@ -112,7 +112,7 @@ pub static STEPS: [Step; 9] = [
         kind: Kind::Firewall,
         master: "in place",
         standby: "absent",
-        promote_after: &[],
+        promote_after: &[after(Kind::Route, 200)],
         demote_after: &[after(Kind::Interface, 2000)],
         deadline: Duration::from_secs(5),
         look_every: Some(Duration::from_secs(30)),

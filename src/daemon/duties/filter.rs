@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::model::LinkRef;
+use crate::config::model::{InstanceId, LinkRef};
 use crate::duties::{Duty, Kind, Seen, Side};
 use crate::exec::children::Program;
 use crate::netlink::{IfName, SetContent};
@@ -77,7 +77,7 @@ impl Toolbox<'_, '_> {
             Kind::Adverts => Ok(firewall::advertisements(&table, &self.gateways6(duty))),
             Kind::Firewall => {
                 let (translations, wans) = self.exits(duty)?;
-                Ok(firewall::master(&table, &translations, &wans))
+                Ok(firewall::master(&table, &self.members(duty), &translations, &wans))
             }
             Kind::Guard
             | Kind::Dhcp
@@ -93,10 +93,23 @@ impl Toolbox<'_, '_> {
         }
     }
 
+    /// The devices of a group, each once.
+    fn members(&self, duty: &Duty) -> Vec<String> {
+        let ids = self.scene.group(duty).map(|group| group.instances.as_slice()).unwrap_or_default();
+        let of = |id: &InstanceId| {
+            let instance = self.scene.config.instances.get(id.index())?;
+            Some(self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string())
+        };
+        let mut devices: Vec<String> = ids.iter().filter_map(of).collect();
+        devices.sort();
+        devices.dedup();
+        devices
+    }
+
     /// The IPv6 gateway of clients on each device.
     fn gateways6(&self, duty: &Duty) -> Vec<Translation> {
         let members = self.scene.group(duty).map(|group| group.instances.as_slice()).unwrap_or_default();
-        let of = |id: &crate::config::model::InstanceId| {
+        let of = |id: &InstanceId| {
             let instance = self.scene.config.instances.get(id.index())?;
             let device = self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string();
             Some(Translation { device, to: instance.gateway6()?.into() })

@@ -143,10 +143,13 @@ pub fn advertisements(table: &str, gateways: &[Translation]) -> Ruleset {
 ///
 /// The quiet: until the connections of the other router are known (or for ever, without a conntrackd), a packet in the
 /// middle of one would be refused with a reset by the usual rules, and the reset would end it at both ends.
-pub fn master(table: &str, translations: &[Translation], wans: &[String]) -> Ruleset {
-    let devices: Vec<String> = translations.iter().map(|translation| translation.device.clone()).collect();
+///
+/// A packet that a standby still gets from a client leaves by where it came from, to the master, by the standby's own default
+/// route. It is not tracked: an entry made of it would be one without translation, and a connection that never pauses would
+/// be stuck with it when this router is master again.
+pub fn master(table: &str, members: &[String], translations: &[Translation], wans: &[String]) -> Ruleset {
     let quiet = Set { name: "quiet", master: wans.to_vec(), timeout: Some(QUIET), standby: wans.to_vec() };
-    let mut rules = Ruleset::begin(table, vec![serving(&devices), quiet]);
+    let mut rules = Ruleset::begin(table, vec![serving(members), quiet]);
     let translate = |Translation { device, to }: &Translation| {
         let (family, nfproto) = if to.is_ipv4() { ("ip", "ipv4") } else { ("ip6", "ipv6") };
         format!(
@@ -156,6 +159,12 @@ pub fn master(table: &str, translations: &[Translation], wans: &[String]) -> Rul
     };
     // Also without any: there is no translation of what the other router has told of without a chain that might.
     rules.chain("postrouting", 99, &translations.iter().map(translate).collect::<Vec<_>>());
+    let back = |device: &String| {
+        format!(
+            "iifname != @{SERVING} iifname \"{device}\" fib daddr type != local fib daddr oifname \"{device}\" notrack"
+        )
+    };
+    rules.chain("prerouting", RAW, &members.iter().map(back).collect::<Vec<_>>());
     let drop =
         "iifname @quiet meta l4proto tcp ct state { new, invalid } tcp flags & (syn | ack) != syn drop";
     for hook in ["input", "forward"] {
@@ -174,6 +183,8 @@ const QUIET: Duration = Duration::from_secs(5);
 const SERVING: &str = "serving";
 /// Before everything else in the filter, connection tracking included.
 const FIRST: i32 = -310;
+/// Before connection tracking.
+const RAW: i32 = -300;
 
 #[cfg(test)]
 mod tests {
@@ -192,8 +203,8 @@ mod tests {
         let all = [
             guard("t", &["lan".into()]),
             advertisements("t", &[gateway]),
-            master("t", &[translation], &["wan".into()]),
-            master("t", &[], &[]),
+            master("t", &["wan".into()], &[translation], &["wan".into()]),
+            master("t", &[], &[], &[]),
         ];
         for Ruleset { script, .. } in all {
             assert!(script.starts_with("table inet t\ndelete table inet t\ntable inet t {"), "{script}");

@@ -6,8 +6,8 @@ use crate::config::model::LinkRef;
 use crate::daemon::bus::netifd;
 use crate::duties::{Seen, Side};
 use crate::exec::children::Program;
+use crate::netlink::Link;
 use crate::netlink::link::{self, Power};
-use crate::netlink::{Link, LinkKind};
 
 use super::hands::{Toolbox, Way};
 use super::recipe::{Op, Recipe};
@@ -54,16 +54,8 @@ impl Toolbox<'_, '_> {
             }
             (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
             (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
-            (true, Side::Standby) => {
-                // A macvlan is silent from here on; netifd and its scripts take their time. A PPPoE connection is
-                // not cut: the carrier has to hear its end.
-                if let Ok(link) = self.plain_link(name) {
-                    if link.kind == LinkKind::Macvlan {
-                        let _ = self.power(&link, Power::Down);
-                    }
-                }
-                Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))])))
-            }
+            // A macvlan is silent already; netifd and its scripts take their time.
+            (true, Side::Standby) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))]))),
             (false, Side::Master | Side::Standby) => {
                 let power = if side == Side::Master { Power::Up } else { Power::Down };
                 let link = self.plain_link(name)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::lab::gwha::{Gwha, configuration};
+use crate::lab::probe::Probe;
 use crate::lab::process::Daemon;
 use crate::lab::setup::{Preempt, Setup};
 use crate::lab::topology::{Host, OUTSIDE, Segment};
@@ -195,6 +196,36 @@ fn the_standby_has_internet_through_the_master() {
         let outside = OUTSIDE.to_string();
         let reached = || place_b.run("ping", &["-c", "1", "-W", "1", &outside]).status.success();
         until("the standby reaches the world", ms(10_000), reached);
+        assert_one_at_a_time(lab);
+    });
+}
+
+/// What goes on without a pause never gives a wrong entry in the table of connections the time to run out.
+#[test]
+fn a_flow_that_never_pauses_goes_on_after_every_switch() {
+    scenario(|lab| {
+        let _carrier = Carrier::start(lab);
+        let ((place_a, a), (place_b, b)) = pair(lab);
+        let probe = Probe::start(Host::Client, OUTSIDE, ms(1));
+        let (mut master, mut standby) = ((&a, &place_a), (&b, &place_b));
+        for turn in 0..6 {
+            probe.until_answered(LIMIT);
+            for node in [&a, &b] {
+                until("everything follows the role", SETTLED, || is_settled(node));
+            }
+            assert!(master.0.cli(&["switch"]).status.success());
+            until_role(standby.0, "master");
+            (master, standby) = (standby, master);
+            std::thread::sleep(ms(1000));
+            let event = Instant::now();
+            while !probe.is_answered() {
+                if event.elapsed() > ms(5000) {
+                    let table = master.1.run("conntrack", &["-L", "-p", "icmp"]);
+                    let routes = master.1.run("ip", &["route"]);
+                    panic!("turn {turn}: {table:?}\n{routes:?}");
+                }
+            }
+        }
         assert_one_at_a_time(lab);
     });
 }
