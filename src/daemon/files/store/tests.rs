@@ -65,7 +65,7 @@ impl Place {
 }
 
 fn own() -> Meta {
-    super::super::record::own()
+    record::own()
 }
 
 #[test]
