@@ -23,7 +23,7 @@ check: deps-build deps-lab ## Fast, without root: format, lints, unit and confor
 	cargo clippy --all-targets -- -D warnings
 	cargo test
 
-test: check oracles mips packaging e2e luci demo ## Everything CI runs
+test: check oracles mips packaging cross-test e2e luci demo ## Everything CI runs
 
 e2e: deps-build deps-e2e ## Real daemons, also keepalived, in network namespaces (T=NAME runs one)
 	cargo test --test e2e -- --test-threads=2 $(T)

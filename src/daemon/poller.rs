@@ -256,14 +256,15 @@ mod tests {
         unsafe { signal(Signal::SIGUSR1, SigHandler::Handler(ignore)) }.unwrap();
         // SAFETY: it takes and changes nothing.
         #[allow(unsafe_code)]
-        let waiting = unsafe { libc::pthread_self() };
+        // As a number, for with musl it is a pointer, which may not go from thread to thread.
+        let waiting = unsafe { libc::pthread_self() } as usize;
         let interrupter = std::thread::spawn(move || {
             for _ in 0..20 {
                 std::thread::sleep(core::time::Duration::from_millis(5));
                 // SAFETY: the thread waits until this one has written, so it is alive.
                 #[allow(unsafe_code)]
                 unsafe {
-                    libc::pthread_kill(waiting, libc::SIGUSR1)
+                    libc::pthread_kill(waiting as libc::pthread_t, libc::SIGUSR1)
                 };
             }
             near.write_all(b"x").unwrap();
