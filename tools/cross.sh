@@ -81,7 +81,9 @@ strip_rest() {
 run_tests() {
 	instructions
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
-	cargo test --locked --lib -- -Z unstable-options --exclude-should-panic --nocapture \
+	# Optimised as what is shipped, for the emulator is to find what that breaks.
+	export CARGO_PROFILE_RELEASE_PANIC=unwind CARGO_PROFILE_RELEASE_STRIP=none
+	cargo test --locked --release --lib -- -Z unstable-options --exclude-should-panic --nocapture \
 		--skip in_time_proportional "$@"
 }
 
