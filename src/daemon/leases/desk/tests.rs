@@ -73,7 +73,7 @@ fn file_of_a_server_that_runs_is_told_from_one_that_nobody_has_open() {
     // A program that another test starts at this moment has it too, until it is that program.
     let mut looks = 0..1000;
     while is_open_elsewhere(&path) && looks.next().is_some() {
-        std::thread::sleep(core::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert!(!looks.is_empty(), "nobody has it open any more");
 }
