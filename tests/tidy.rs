@@ -90,6 +90,11 @@ fn nothing_needs_64_bit_atomics() {
 }
 
 #[test]
+fn people_are_shown_no_debug_forms() {
+    assert_none(sources(|path| path.starts_with("src/") && !is_test(path)), debug_forms);
+}
+
+#[test]
 fn no_file_names_the_machine_it_was_written_on() {
     assert_none(files(|_| true), machine_paths);
 }
@@ -242,6 +247,13 @@ fn atomics(_: &str, text: &str) -> Vec<Complaint> {
         .enumerate()
         .filter(|(_, line)| words(line).any(|word| matches!(word, "AtomicU64" | "AtomicI64")));
     found.map(|(index, _)| (index + 1, "a 64-bit atomic".to_owned())).collect()
+}
+
+/// `{:?}` prints nothing at all in a packaged program, where the code for it is left out.
+fn debug_forms(_: &str, text: &str) -> Vec<Complaint> {
+    let code = without_tests(text);
+    let found = code.lines().enumerate().filter(|(_, line)| line.contains(":?}") || line.contains(":#?}"));
+    found.map(|(index, _)| (index + 1, "a debug form in a text".to_owned())).collect()
 }
 
 /// Places that exist on one machine only.
@@ -497,6 +509,12 @@ mod complaints {
     #[test]
     fn a_64_bit_atomic() {
         assert_eq!(lines(&atomics("src/a.rs", "// AtomicU64\nstatic A: AtomicU64 = x;\n")), [2]);
+    }
+
+    #[test]
+    fn a_debug_form() {
+        let text = "let a = format!(\"{b}\");\nlet c = format!(\"{d:?}\");\n#[cfg(test)]\nmod tests { x!(\"{e:?}\") }\n";
+        assert_eq!(lines(&debug_forms("src/a.rs", text)), [2]);
     }
 
     #[test]
