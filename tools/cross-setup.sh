@@ -161,11 +161,25 @@ clang_triple() {
 # apt_view NAME SED: a private view of the archive this machine already uses,
 # with another suite or with sources; the machine's own lists stay as they are.
 apt_view() {
-	entry=/etc/apt/sources.list.d/debian.sources
-	[ -f "$entry" ] || die "no $entry here: set RUST_LIBRARY and MUSL_SOURCE"
 	mkdir -p "$root/apt/$1/parts" "$root/apt/$1/lists/partial"
-	awk -v RS= -v ORS='\n\n' '!/security/' "$entry" | sed "$2" >"$root/apt/$1/parts/view.sources"
+	archive | sed "$2" >"$root/apt/$1/parts/view.sources"
+	[ -s "$root/apt/$1/parts/view.sources" ] ||
+		die "no archive of Debian's in /etc/apt: set RUST_LIBRARY and MUSL_SOURCE"
 	apt_get "$1" get -q update >&2
+}
+
+# The archive in apt's newer format, whichever this machine has: installers
+# before Debian 13, and debootstrap, write the one-line format.
+archive() {
+	entry=/etc/apt/sources.list.d/debian.sources
+	if [ -f "$entry" ]; then
+		awk -v RS= -v ORS='\n\n' '!/security/' "$entry"
+	elif [ -f /etc/apt/sources.list ]; then
+		awk '$1 == "deb" && !/security|-updates|-backports/ {
+			sub(/\[[^]]*\]/, "")
+			printf "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n\n", $2, $3
+		}' /etc/apt/sources.list
+	fi
 }
 
 # apt_get VIEW get|cache ARGS...

@@ -1,7 +1,7 @@
 // The status page in a real browser, with the data of two running daemons.
 import { after, before, test } from 'node:test';
 import assert from 'node:assert/strict';
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CONFIG, Lab, PAIRED } from './lab.mjs';
 import * as bench from './bench.mjs';
@@ -276,7 +276,31 @@ test('leases_that_cannot_be_read_are_a_failure_with_its_reason', () => configure
 	}
 }));
 
-/* What takes hours to come about, and files, which do not follow yet. */
+test('a_file_that_follows_its_edit_that_is_kept_and_one_that_is_refused_are_shown', () => configured(`${PAIRED}\tlist file '/etc/hosts'\n\tlist file '/etc/config/firewall'\n`, async () => {
+	const of = (name, path) => join(lab.nodes[name].etc, path);
+	const row = (status, path) => (status.files || []).find(file => file.path === path) || {};
+	writeFileSync(of('a', 'hosts'), '127.0.0.1 localhost\n');
+	try {
+		await lab.until('b', status => row(status, '/etc/hosts').state === 'in_sync', 'with the file of the master');
+		assert.equal(readFileSync(of('b', 'hosts'), 'utf8'), '127.0.0.1 localhost\n');
+		writeFileSync(of('b', 'hosts'), '127.0.0.1 mine\n');
+		writeFileSync(of('a', 'config/firewall'), 'config zone\n\toption name \'lan\n');
+		await lab.until('b', status => (row(status, '/etc/hosts').asides || []).length === 1 && row(status, '/etc/config/firewall').state === 'failed', 'at odds');
+		await open(router('b'), async tab => {
+			const rows = async () => (await tab.locator('#gwha-sync .tr').allTextContents()).slice(1);
+			await shows(tab, '#gwha-sync', 'aside/%etc%hosts.1');
+			assert.ok((await rows()).some(it => /firewall.*Failed.*line|firewall.*Failed.*:\d/.test(it)), (await rows()).join('\n'));
+			await shows(tab, '#gwha-warnings', 'Compare what is kept aside');
+		});
+	}
+	finally {
+		for (const name of [ 'a', 'b' ])
+			for (const path of [ 'hosts', 'config/firewall', 'gwha/aside' ])
+				rmSync(of(name, path), { recursive: true, force: true });
+	}
+}));
+
+/* What takes hours to come about. */
 test('what_failed_to_be_shared_is_a_failure_with_its_age_and_reason', () => open(router('b', { methods: { status: async () => ({ ...await lab.status('b'),
 	leases: { count: 12, peer_count: 14, pending: 2, last_success: 3700, last_error: 'the other router gave no answer' },
 	files: [ { path: '/etc/config/dhcp', state: 'in_sync', last_success: 59 }, { path: '/etc/config/firewall', state: 'differs' },

@@ -116,6 +116,7 @@ function advice(code) {
 	case 'peer_version': return _('Install the same version on both routers.');
 	case 'peer_maintenance': return _('End the maintenance when the work on the other router is done.');
 	case 'peer_name': return _('Give each router a host name of its own, under System.');
+	case 'files_aside': return _('Compare what is kept aside with what the other router has now, and delete it when it is of no more use.');
 	case 'conflict': return _('Find the device that uses this address, and give it another one.');
 	case 'foreign': return _('Remove the address from the network configuration: gwha will not take what belongs to somebody else.');
 	default: return null;
@@ -484,7 +485,7 @@ function sync(status, received) {
 		isFailed ? leases.last_error : UNKNOWN
 	] ] : [];
 	const files = (status.files || []).map(file => [
-		text(file.path),
+		E('div', {}, [ text(file.path) ].concat((file.asides || []).map(path => E('div', {}, [ E('em', {}, [ _('Kept aside: %s').format(path) ]) ])))),
 		stateLabel(file.state),
 		known(file.last_success) ? age(file.last_success, received) : _('Never'),
 		text(file.last_error)
