@@ -132,7 +132,7 @@ impl Party {
             (
                 State::Differs,
                 (*path).clone(),
-                format!("kept aside here: {count} edits that the master's version replaced"),
+                format!("the master's version replaced edits made here; kept aside: {count}"),
             )
         };
         counts.iter().map(say).collect()
