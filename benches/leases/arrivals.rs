@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -27,6 +28,8 @@ struct Seen {
     all: Vec<Arrival>,
     stamps: BTreeSet<Stamp>,
     addresses: BTreeSet<IpAddr>,
+    /// The file, and how far it was read.
+    file: u64,
     offset: usize,
 }
 
@@ -62,22 +65,35 @@ impl Arrivals {
 }
 
 fn look(path: &Path, seen: &mut Seen) {
-    let Ok(length) = fs::metadata(path).map(|it| it.len() as usize) else { return };
-    if length == seen.offset {
+    let Ok((length, file)) = fs::metadata(path).map(|it| (it.len() as usize, it.ino())) else { return };
+    if (file, length) == (seen.file, seen.offset) {
         return;
     }
     let at = super::wall();
     let bytes = fs::read(path).unwrap_or_default();
     let header = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
-    // Written anew.
-    let from = if seen.offset < header || bytes.len() < seen.offset { header } else { seen.offset };
+    let is_new = file != seen.file || seen.offset < header || bytes.len() < seen.offset;
+    let from = if is_new { header } else { seen.offset };
     for (address, entry) in wire::entries(&bytes[from..], Instant::from_micros(0)) {
         let Some(client) = entry.client.filter(|_| seen.stamps.insert(entry.stamp)) else { continue };
         seen.addresses.insert(address);
         let name = client.name().unwrap_or_default().to_owned();
         seen.all.push(Arrival { at, address, name });
     }
-    seen.offset = bytes.len();
+    (seen.file, seen.offset) = (file, from + whole(&bytes[from..]));
+}
+
+/// The bytes of the entries that are there as a whole; one may just be being written.
+fn whole(bytes: &[u8]) -> usize {
+    let mut end = 0;
+    while let Some(&[high, low]) = bytes.get(end..end + 2) {
+        let next = end + 2 + usize::from(u16::from_be_bytes([high, low]));
+        if next > bytes.len() {
+            break;
+        }
+        end = next;
+    }
+    end
 }
 
 /// The DHCPACKs in a capture file of the lab: when, since 1970, and for which address.
