@@ -21,7 +21,7 @@ programs() {
     case $1 in
     build) echo "cc=gcc,libc6-dev make=make" ;;
     lab) echo "ip=iproute2 nft=nftables unshare=util-linux mount=mount hostname=hostname" ;;
-    e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping dnsmasq=dnsmasq-base busybox=busybox conntrackd=conntrackd conntrack=conntrack radvd=radvd" ;;
+    e2e) echo "$(programs lab) keepalived=keepalived ping=iputils-ping dnsmasq=dnsmasq-base busybox=busybox conntrackd=conntrackd /etc/protocols=netbase conntrack=conntrack radvd=radvd" ;;
     bench) echo "$(programs e2e) strace=strace" ;;
     oracles) echo "cmake=cmake pkg-config=pkg-config /usr/lib/llvm-*/lib/libclang.so*=libclang-dev /usr/include/json-c/json.h=libjson-c-dev" ;;
     cross) echo "apt-get=apt dpkg=dpkg awk=mawk" ;;
