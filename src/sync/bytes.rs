@@ -32,6 +32,11 @@ impl<'a> Bytes<'a> {
         self.array().map(u32::from_be_bytes)
     }
 
+    /// Eight bytes.
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     /// A text with its length in two bytes before it.
     pub fn text(&mut self) -> Option<&'a str> {
         let length = usize::from(self.u16()?);

@@ -15,6 +15,7 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use crate::engine::Instant;
+use crate::sync::bytes::Bytes;
 
 use super::table::{Entry, Have};
 use super::{Client, Life, Node, Stamp};
@@ -78,7 +79,7 @@ impl Hello {
             term: bytes.u32()?,
             count: bytes.u32()?,
             digest: bytes.u64()?,
-            have: bytes.have()?,
+            have: read_have(&mut bytes)?,
         })
     }
 }
@@ -121,7 +122,7 @@ impl Batch<'_> {
     pub fn decode(body: &[u8]) -> Option<Batch<'_>> {
         let (head, rest) = Head::decode(body)?;
         let mut bytes = Bytes(rest);
-        let have = bytes.have()?;
+        let have = read_have(&mut bytes)?;
         Some(Batch { head, have, entries: bytes.0 })
     }
 }
@@ -193,8 +194,7 @@ fn read_entry(body: &[u8], now: Instant) -> Option<(IpAddr, Entry)> {
         6 => IpAddr::from(*bytes.take(16)?.first_chunk::<16>()?),
         _ => return None,
     };
-    let length = usize::from(bytes.u16()?);
-    let words = core::str::from_utf8(bytes.take(length)?).ok()?;
+    let words = bytes.text()?;
     let client = if words.is_empty() { None } else { Some(Client::parse(words)?) };
     Some((address, Entry { stamp, client, life }))
 }
@@ -209,44 +209,13 @@ const LIFE_UNTIL: u8 = 0;
 const LIFE_LENGTH: u8 = 1;
 const LIFE_FOREVER: u8 = 2;
 
-/// Reads from the front.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (front, rest) = self.0.split_at_checked(count)?;
-        self.0 = rest;
-        Some(front)
+fn read_have(bytes: &mut Bytes<'_>) -> Option<Have> {
+    let mut have = Have::default();
+    let writers = usize::from(bytes.u16()?);
+    for _ in 0..Some(writers).filter(|count| *count <= WRITERS_MAX)? {
+        have.add(Node(bytes.u32()?), bytes.u64()?);
     }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.first_chunk().copied()
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_be_bytes)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn have(&mut self) -> Option<Have> {
-        let mut have = Have::default();
-        let writers = usize::from(self.u16()?);
-        for _ in 0..Some(writers).filter(|count| *count <= WRITERS_MAX)? {
-            have.add(Node(self.u32()?), self.u64()?);
-        }
-        Some(have)
-    }
+    Some(have)
 }
 
 #[cfg(test)]
