@@ -7,6 +7,9 @@
 //!
 //! `SEED=7 cargo test --test sim_files -- --nocapture` tells one history.
 
+#[path = "support/rng.rs"]
+mod rng;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gwha::engine::Instant;
@@ -15,6 +18,8 @@ use gwha::sync::file::party::{Out, Party, State};
 use gwha::sync::file::rules::Rules;
 use gwha::sync::file::wire::Hello;
 use gwha::sync::file::{Disk, Entry, Hash, Kind, Meta, Settled, hash};
+
+use rng::Rng;
 
 const LISTED: &str = "/etc/hosts";
 const DIR: &str = "/etc/app";
@@ -179,7 +184,7 @@ struct Node {
 type Message = (u8, Vec<u8>);
 
 struct World {
-    random: u64,
+    rng: Rng,
     millis: u64,
     edits: u64,
     nodes: [Node; 2],
@@ -201,7 +206,7 @@ impl World {
             Node { disk, party: Party::new(rules(), hello(), Settled::new(), now), is_master: false }
         };
         let mut world = World {
-            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            rng: Rng::new(seed),
             millis: 1000,
             edits: 0,
             nodes: [node(0), node(1)],
@@ -211,13 +216,6 @@ impl World {
         world.take_over(0);
         world.connect();
         world
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % limit
     }
 
     fn tell(&self, what: impl Fn() -> String) {
@@ -307,7 +305,7 @@ impl World {
         disk.fuel = None;
         disk.fresh.clear();
         *party = Party::new(rules(), hello(), disk.settled.clone(), now);
-        if std::mem::take(is_master) && self.below(2) == 0 {
+        if std::mem::take(is_master) && self.rng.below(2) == 0 {
             self.take_over(at);
         }
         if !self.nodes.iter().any(|node| node.is_master) {
@@ -332,12 +330,12 @@ impl World {
     /// Somebody edits.
     fn edit(&mut self, at: usize) {
         self.edits += 1;
-        let (what, number) = (self.below(12), self.edits);
-        let name = format!("{DIR}/{}", ["a", "b", "sub/c", "sub/d"][self.below(4) as usize]);
-        let path = if self.below(3) == 0 { LISTED.to_owned() } else { name };
-        let mode = [0o600, 0o644, 0o755][self.below(3) as usize];
-        let size = if self.below(20) == 0 { self.below(120_000) } else { self.below(30) };
-        let meta = Meta { mode, uid: 0, gid: self.below(2) as u32 };
+        let (what, number) = (self.rng.below(12), self.edits);
+        let name = format!("{DIR}/{}", ["a", "b", "sub/c", "sub/d"][self.rng.below(4) as usize]);
+        let path = if self.rng.below(3) == 0 { LISTED.to_owned() } else { name };
+        let mode = [0o600, 0o644, 0o755][self.rng.below(3) as usize];
+        let size = if self.rng.below(20) == 0 { self.rng.below(120_000) } else { self.rng.below(30) };
+        let meta = Meta { mode, uid: 0, gid: self.rng.below(2) as u32 };
         let now = self.now();
         let Node { disk, party, .. } = &mut self.nodes[at];
         match what {
@@ -365,18 +363,18 @@ impl World {
     }
 
     fn step(&mut self) {
-        let at = self.below(2) as usize;
+        let at = self.rng.below(2) as usize;
         let master = self.nodes.iter().position(|node| node.is_master).unwrap_or(0);
-        match self.below(100) {
+        match self.rng.below(100) {
             0..10 => self.edit(master),
             10..13 => self.edit(1 - master),
             13..70 => drop(self.deliver(at)),
             70..84 => self.work(at),
-            84..90 => self.millis += self.below(3000),
+            84..90 => self.millis += self.rng.below(3000),
             90 => self.cut(),
             91..94 => self.connect(),
             94..97 => {
-                let fuel = self.below(8) as u32;
+                let fuel = self.rng.below(8) as u32;
                 self.nodes[at].disk.fuel = Some(fuel + 1);
             }
             97 => self.reboot(at),
@@ -389,12 +387,12 @@ impl World {
                 self.cut();
                 self.take_over(0);
                 self.take_over(1);
-                for _ in 0..self.below(6) {
-                    let at = self.below(2) as usize;
+                for _ in 0..self.rng.below(6) {
+                    let at = self.rng.below(2) as usize;
                     self.edit(at);
                     self.work(at);
                 }
-                if self.below(2) == 0 {
+                if self.rng.below(2) == 0 {
                     self.connect();
                 }
                 self.stand_by(at);
@@ -487,10 +485,5 @@ fn play(seed: u64) {
 
 #[test]
 fn no_history_loses_an_edit_of_the_master_or_one_that_is_not_kept_aside_and_all_end_equal() {
-    let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
-    let seeds = number("SEED").map_or(0..number("RUNS").unwrap_or(60), |seed| seed..seed + 1);
-    for seed in seeds {
-        let played = std::panic::catch_unwind(|| play(seed));
-        assert!(played.is_ok(), "it was SEED={seed}");
-    }
+    rng::play_seeds(60, play);
 }

@@ -6,6 +6,9 @@
 //!
 //! `SEED=7 cargo test --test sim_leases -- --nocapture` tells one history.
 
+#[path = "support/rng.rs"]
+mod rng;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,6 +22,8 @@ use gwha::sync::lease::shadow::{Change, Read, Shadow};
 use gwha::sync::lease::table::Table;
 use gwha::sync::lease::wire::{self, Batch, Head, Hello};
 use gwha::sync::lease::{Client, Node};
+
+use rng::Rng;
 
 const ROUTERS: usize = 3;
 const ADDRESSES: u8 = 12;
@@ -45,7 +50,7 @@ struct Router {
 }
 
 struct World {
-    random: u64,
+    rng: Rng,
     seconds: u64,
     lives: u32,
     routers: [Router; ROUTERS],
@@ -81,7 +86,7 @@ fn client(number: u8) -> Client {
 impl World {
     fn new(seed: u64) -> World {
         let mut world = World {
-            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            rng: Rng::new(seed),
             seconds: 1000,
             lives: 10,
             routers: [router(1), router(2), router(3)],
@@ -97,13 +102,6 @@ impl World {
         }
         world.take_over(0);
         world
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % limit
     }
 
     fn tell(&self, what: impl Fn() -> String) {
@@ -134,7 +132,7 @@ impl World {
 
     /// Time goes on. A channel on which nothing arrives for seconds is given up.
     fn pass(&mut self, limit: u64) {
-        self.seconds += self.below(limit);
+        self.seconds += self.rng.below(limit);
         for (from, to) in pairs() {
             if self.wires.get(&(from, to)).is_some_and(|wire| wire.as_ref().is_some_and(|it| !it.is_empty()))
             {
@@ -190,7 +188,7 @@ impl World {
 
     /// A client asks a server: it gets what it has there, or the first address that is free there.
     fn ask(&mut self, at: usize, who: u8) {
-        let (seconds, lasts) = (self.seconds, 60 + self.below(3000));
+        let (seconds, lasts) = (self.seconds, 60 + self.rng.below(3000));
         let Some(server) = &mut self.routers[at].server else { return };
         server.0.retain(|(_, _, end)| *end > seconds);
         let own = server.0.iter().find(|(_, client, _)| *client == who).map(|(host, ..)| *host);
@@ -221,8 +219,8 @@ impl World {
 
     /// The thread reads the server's file: all of it, or a beginning.
     fn read(&mut self, at: usize, is_settled: bool) {
-        let cut = self.below(400) as usize;
-        let (clock, is_torn) = (self.clock(at), !is_settled && self.below(3) == 0);
+        let cut = self.rng.below(400) as usize;
+        let (clock, is_torn) = (self.clock(at), !is_settled && self.rng.below(3) == 0);
         let base = WALL[at];
         let Router { table, shadow, server, .. } = &mut self.routers[at];
         let Some(server) = server else { return };
@@ -272,7 +270,7 @@ impl World {
 
     /// The master is gone with all that it had, and another takes over.
     fn crash(&mut self, at: usize) {
-        let to = (at + 1 + self.below(2) as usize) % ROUTERS;
+        let to = (at + 1 + self.rng.below(2) as usize) % ROUTERS;
         self.read(at, true);
         let Router { table, feeds, .. } = &self.routers[at];
         // Whatever the other one has confirmed, it has: with this client, or something later.
@@ -306,8 +304,8 @@ impl World {
         self.is_spoilt = true;
         self.disconnect(at, other);
         self.take_over(other);
-        for _ in 0..self.below(20) {
-            let (who, side) = (self.below(CLIENTS.into()) as u8, self.below(2) as usize);
+        for _ in 0..self.rng.below(20) {
+            let (who, side) = (self.rng.below(CLIENTS.into()) as u8, self.rng.below(2) as usize);
             self.ask([at, other][side], who);
             self.pass(30);
         }
@@ -339,9 +337,9 @@ impl World {
 
     fn step(&mut self) {
         let Some(at) = self.serving().first().copied() else { panic!("nobody serves") };
-        let who = self.below(CLIENTS.into()) as u8;
-        let (from, to) = pairs()[self.below(6) as usize];
-        match self.below(100) {
+        let who = self.rng.below(CLIENTS.into()) as u8;
+        let (from, to) = pairs()[self.rng.below(6) as usize];
+        match self.rng.below(100) {
             0..30 => self.ask(at, who),
             30..36 => self.release(at, who),
             36..56 => self.read(at, false),
@@ -435,10 +433,5 @@ fn play(seed: u64) {
 
 #[test]
 fn no_history_invents_resurrects_doubles_or_loses_a_confirmed_lease() {
-    let number = |name| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
-    let seeds = number("SEED").map_or(0..number("RUNS").unwrap_or(300), |seed| seed..seed + 1);
-    for seed in seeds {
-        let played = std::panic::catch_unwind(|| play(seed));
-        assert!(played.is_ok(), "it was SEED={seed}");
-    }
+    rng::play_seeds(300, play);
 }

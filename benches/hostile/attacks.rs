@@ -49,18 +49,18 @@ const A: &[Host] = &[Host::A];
 const B: &[Host] = &[Host::B];
 const BOTH: &[Host] = &[Host::A, Host::B];
 
+/// Every attack.
 pub fn all() -> Vec<Attack> {
-    let v3 = |name, to, packet: fn(u32, Host) -> Vec<u8>| Attack {
-        name,
-        version: Version::V3,
-        to,
-        per_interval: 4,
-        then: Then::Nothing,
-        packet,
-    };
-    let dies = |attack: Attack| Attack { then: Then::MasterDies, ..attack };
-    let v2 = |attack: Attack| Attack { version: Version::V2, ..attack };
-    let flood = |attack: Attack| Attack { per_interval: FLOOD, ..attack };
+    let all = [of_version_3(), under_which_the_master_dies(), floods(), of_version_2()];
+    all.into_iter().flatten().collect()
+}
+
+fn attack(name: &'static str, to: &'static [Host], packet: fn(u32, Host) -> Vec<u8>) -> Attack {
+    Attack { name, version: Version::V3, to, per_interval: 4, then: Then::Nothing, packet }
+}
+
+fn of_version_3() -> Vec<Attack> {
+    let v3 = attack;
     vec![
         v3("an empty packet, to the master", A, |_, to| ipv4(own(), to.address(Segment::Lan), 255, &[])),
         v3("own address, priority 255, to the master", A, |_, to| stranger(to, |_| {})),
@@ -75,6 +75,14 @@ pub fn all() -> Vec<Attack> {
             peer(to, |it| it.count = 255)
         }),
         v3("peer's address, 4 to 11 bytes, to the master", A, stub),
+        v3("peer's address, type 2, to the master", A, |_, to| peer(to, |it| it.kind = 2)),
+        v3("peer's address, wrong addresses inside, to the master", A, |_, to| {
+            peer(to, |it| it.vips = vec![it.source])
+        }),
+        v3("peer's address, interval of 1 s, to the master", A, |_, to| {
+            peer(to, |it| it.interval = [0, 100])
+        }),
+        v3("peer's address, single bits of it flipped, to the master", A, flipped),
         v3("peer's address, to the group, to the master", A, |_, to| peer(to, |it| it.sum = Sum::WithGroup)),
         v3("peer's address, priority 0, to the standby", B, |_, to| peer(to, |it| it.priority = 0)),
         v3("peer's address, interval 0, to the standby", B, |_, to| peer(to, |it| it.interval = [0, 0])),
@@ -86,23 +94,59 @@ pub fn all() -> Vec<Attack> {
         }),
         v3("random bytes, to both", BOTH, noise),
         v3("peer's address, all of it right, priority 255, to the master", A, |_, to| peer(to, |_| {})),
-        dies(v3("own address, wrong checksum, to the standby", B, |_, to| {
+    ]
+}
+
+fn under_which_the_master_dies() -> Vec<Attack> {
+    let dies = |name, to, packet: fn(u32, Host) -> Vec<u8>| Attack {
+        then: Then::MasterDies,
+        ..attack(name, to, packet)
+    };
+    vec![
+        dies("own address, wrong checksum, to the standby", B, |_, to| {
             stranger(to, |it| it.sum = Sum::Wrong)
-        })),
-        dies(v3("own address, priority 255, to the standby", B, |_, to| stranger(to, |_| {}))),
-        flood(v3("flood, 10,000 a second, own address, priority 255, to both", BOTH, |_, to| {
-            stranger(to, |_| {})
-        })),
-        flood(v3("flood, 10,000 a second, peer's address, 4 to 11 bytes, to both", BOTH, stub)),
-        v2(v3("version 2, own address, wrong password, to the master", A, |_, to| {
-            secret(to, own(), "guessed!")
-        })),
-        v2(v3("version 2, own address, right password, priority 255, to the master", A, |_, to| {
+        }),
+        dies("own address, priority 255, to the standby", B, |_, to| stranger(to, |_| {})),
+        dies("own address, another VRID, to the standby", B, |_, to| stranger(to, |it| it.vrid = 77)),
+        dies("the master's address, priority 255, to the standby", B, |_, to| peer(to, |_| {})),
+    ]
+}
+
+fn floods() -> Vec<Attack> {
+    let flood =
+        |name, packet: fn(u32, Host) -> Vec<u8>| Attack { per_interval: FLOOD, ..attack(name, BOTH, packet) };
+    vec![
+        flood("flood, 10,000 a second, own address, priority 255, to both", |_, to| stranger(to, |_| {})),
+        flood("flood, 10,000 a second, peer's address, 4 to 11 bytes, to both", stub),
+    ]
+}
+
+/// The same for version 2, which has a password and long intervals.
+fn of_version_2() -> Vec<Attack> {
+    let v2 = |name, to, packet: fn(u32, Host) -> Vec<u8>| Attack {
+        version: Version::V2,
+        ..attack(name, to, packet)
+    };
+    vec![
+        v2("version 2, own address, wrong password, to the master", A, |_, to| secret(to, own(), "guessed!")),
+        v2("version 2, own address, right password, priority 255, to the master", A, |_, to| {
             secret(to, own(), SECRET)
-        })),
-        v2(v3("version 2, peer's address, wrong password, to the master", A, |_, to| {
+        }),
+        v2("version 2, peer's address, wrong password, to the master", A, |_, to| {
             secret(to, other(to), "guessed!")
-        })),
+        }),
+        v2("version 2, peer's address, no password, to the master", A, |_, to| {
+            version2(to, |it| (it.interval, it.tail) = ([0, 1], vec![0; 8]))
+        }),
+        v2("version 2, peer's address, authentication header claimed, to the master", A, |_, to| {
+            version2(to, |it| it.interval = [2, 1])
+        }),
+        v2("version 2, peer's address, interval of 2 s, to the master", A, |_, to| {
+            version2(to, |it| it.interval = [1, 2])
+        }),
+        v2("version 2, the master's address, priority 0, to the standby", B, |_, to| {
+            version2(to, |it| it.priority = 0)
+        }),
     ]
 }
 
@@ -138,6 +182,23 @@ fn version_2(forgery: &mut Forgery) {
 fn secret(to: Host, source: Ipv4Addr, secret: &str) -> Vec<u8> {
     let valid = Forgery::v2(source, to.address(Segment::Lan), Segment::Lan.vip(), secret);
     Forgery { priority: 255, ..valid }.packet()
+}
+
+/// A message as if from the other router, with the right password.
+fn version2(to: Host, spoil: impl Fn(&mut Forgery)) -> Vec<u8> {
+    let mut forgery = Forgery::v2(other(to), to.address(Segment::Lan), Segment::Lan.vip(), SECRET);
+    forgery.priority = 255;
+    spoil(&mut forgery);
+    forgery.packet()
+}
+
+/// A message of which one bit is wrong, and so is its checksum.
+fn flipped(number: u32, to: Host) -> Vec<u8> {
+    let mut message = Forgery::v3(other(to), to.address(Segment::Lan), Segment::Lan.vip(), 10).message();
+    let bit = number.wrapping_mul(0x9e37_79b9) >> 16;
+    let place = bit as usize / 8 % message.len();
+    message[place] ^= 1 << (bit % 8);
+    ipv4(other(to), to.address(Segment::Lan), 255, &message)
 }
 
 /// The beginning of a message.

@@ -3,7 +3,8 @@
 //! Two labs, one for each program, go through the same attacks at the same time; for each attack the routers are
 //! started anew. The stranger sends several packets in each advert interval. Shown are the moves of the virtual
 //! address (it should stay), the longest silence of the master, the time until the standby took over where the master
-//! dies under the attack, and what the attack cost in log lines and processor time. Nothing is asserted here; what
+//! dies under the attack, and what the attack cost in log lines and processor time. Then what a standby takes for its
+//! master's sign of life, and what a file does that can't be used. Nothing is asserted here; what
 //! gwha must withstand is in `tests/e2e/hostile.rs`.
 //!
 //! `ONLY=flood` runs the attacks with that word in their names. The table goes to the standard output and to `bench-hostile.md` in cargo's target directory.
@@ -15,6 +16,8 @@ mod lab;
 mod report;
 
 mod attacks;
+mod broken;
+mod matrix;
 mod run;
 
 use std::env;
@@ -35,7 +38,7 @@ fn main() {
         let runs = PROGRAMS.map(|program| scope.spawn(move || outcomes(program)));
         runs.into_iter().map(|run| run.join().expect("a run does not fail")).collect()
     });
-    report::write("bench-hostile.md", &table(&outcomes));
+    report::write("bench-hostile.md", &text(&outcomes));
 }
 
 fn outcomes(program: &str) -> Vec<Outcome> {
@@ -45,20 +48,35 @@ fn outcomes(program: &str) -> Vec<Outcome> {
     text.lines().filter_map(Outcome::from_line).collect()
 }
 
-fn table(outcomes: &[Vec<Outcome>]) -> String {
-    let mut text = format!("{}\n\n", report::machine());
-    text.push_str(
-        "| the stranger sends | moves of the address: keepalived, gwha | longest silence of the master, ms | \
-         takeover when it dies, ms | log lines | CPU of both routers, ms |\n|---|---|---|---|---|---|\n",
-    );
+/// A table for each kind of trial. Each cell has keepalived's figure and gwha's.
+const TABLES: [(&str, &str); 3] = [
+    (
+        "attack",
+        "the stranger sends | moves of the address | longest silence of the master, ms | takeover when it dies, ms | \
+         log lines | CPU of both routers, ms",
+    ),
+    ("matrix", "instead of the master's messages the standby gets some | what it does"),
+    (
+        "broken",
+        "SIGHUP to the master A with a file | its daemon | moves of the address | who has it 5 s later",
+    ),
+];
+
+fn text(outcomes: &[Vec<Outcome>]) -> String {
+    let mut text = format!("{}\n", report::machine());
     let [theirs, ours] = outcomes else { return text };
-    for theirs in theirs {
-        let Some(ours) = ours.iter().find(|ours| ours.attack == theirs.attack) else { continue };
-        let _ = write!(text, "| {} ", theirs.attack);
-        for (theirs, ours) in theirs.figures.iter().zip(&ours.figures) {
-            let _ = write!(text, "| {theirs}, {ours} ");
+    for (table, head) in TABLES {
+        let rule = "---|".repeat(head.split('|').count());
+        let _ = write!(text, "\n| {head} |\n|{rule}\n");
+        for theirs in theirs.iter().filter(|outcome| outcome.table == table) {
+            let is_it = |ours: &&Outcome| ours.table == table && ours.attack == theirs.attack;
+            let Some(ours) = ours.iter().find(is_it) else { continue };
+            let _ = write!(text, "| {} ", theirs.attack);
+            for (theirs, ours) in theirs.figures.iter().zip(&ours.figures) {
+                let _ = write!(text, "| {theirs}, {ours} ");
+            }
+            text.push_str("|\n");
         }
-        text.push_str("|\n");
     }
     text
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::lab::watch::Change;
 use crate::lab::{Lab, keepalived, until};
 
 use super::attacks::{self, Attack, Then};
+use super::{broken, matrix};
 
 pub const PROGRAMS: [&str; 2] = ["keepalived", "gwha"];
 
@@ -25,10 +27,12 @@ const DEATH: u32 = 15;
 /// The same for version 2, whose intervals are long.
 const INTERVALS_V2: u32 = 8;
 
-const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// What came of one attack.
 pub struct Outcome {
+    /// The table that it belongs to.
+    pub table: String,
     pub attack: String,
     /// The columns of the table.
     pub figures: Vec<String>,
@@ -38,19 +42,21 @@ impl Outcome {
     /// Reads a line back that the measuring process has printed.
     pub fn from_line(line: &str) -> Option<Outcome> {
         let mut fields = line.split(';').map(str::to_owned);
-        let attack = fields.next()?;
-        Some(Outcome { attack, figures: fields.collect() }).filter(|outcome| outcome.figures.len() == 5)
+        let (table, attack) = (fields.next()?, fields.next()?);
+        Some(Outcome { table, attack, figures: fields.collect() })
     }
 }
 
-/// Runs every attack and prints what came of it.
+/// Runs everything and prints what came of it.
 pub fn all(program: &str) {
     let lab = Lab::gateways(&format!("hostile-{program}"));
     let only = env::var("ONLY").unwrap_or_default();
     for attack in attacks::all().into_iter().filter(|attack| attack.name.contains(&only)) {
         let figures = run(&lab, program, &attack);
-        println!("{};{}", attack.name, figures.join(";"));
+        println!("attack;{};{}", attack.name, figures.join(";"));
     }
+    matrix::all(&lab, program, &only);
+    broken::all(&lab, program, &only);
 }
 
 fn run(lab: &Lab, program: &str, attack: &Attack) -> Vec<String> {
@@ -98,34 +104,58 @@ fn run(lab: &Lab, program: &str, attack: &Attack) -> Vec<String> {
         format!("{:.1}", spent(|(_, time)| time.as_secs_f64() * 1000.0)),
     ];
     drop((a, b));
+    restart_lab(lab, vip);
+    figures
+}
+
+/// Takes away what the routers have left behind.
+pub fn restart_lab(lab: &Lab, vip: IpAddr) {
     for host in [Host::A, Host::B] {
         lab.reboot(host);
     }
     until("the addresses are gone", LIMIT, || lab.holders_of(vip).is_empty());
-    figures
 }
 
 /// A running daemon.
-enum Router {
+pub enum Router {
     Gwha(Gwha),
     Keepalived(Daemon),
 }
 
 impl Router {
-    fn daemon(&self) -> &Daemon {
+    pub fn daemon(&self) -> &Daemon {
         match self {
             Router::Gwha(gwha) => &gwha.daemon,
             Router::Keepalived(daemon) => daemon,
         }
     }
+
+    pub fn daemon_mut(&mut self) -> &mut Daemon {
+        match self {
+            Router::Gwha(gwha) => &mut gwha.daemon,
+            Router::Keepalived(daemon) => daemon,
+        }
+    }
 }
 
-fn start(lab: &Lab, program: &str, host: Host, setup: &Setup) -> Router {
+pub fn start(lab: &Lab, program: &str, host: Host, setup: &Setup) -> Router {
+    let text = configuration(program, host, setup);
     if program == "keepalived" {
-        return Router::Keepalived(keepalived::start(lab, host, setup));
+        return Router::Keepalived(keepalived::start_with(lab, host, &text));
     }
-    let text = gwha::configuration(setup, host).replacen("'debug'", "'info'", 1);
     Router::Gwha(Gwha::start_with(lab, host, &text))
+}
+
+pub fn configuration(program: &str, host: Host, setup: &Setup) -> String {
+    if program == "keepalived" {
+        return keepalived::configuration(setup, host);
+    }
+    gwha::configuration(setup, host).replacen("'debug'", "'info'", 1)
+}
+
+/// Where a running daemon has its configuration.
+pub fn configuration_file(lab: &Lab, program: &str, host: Host) -> PathBuf {
+    lab.dir.join(format!("{host}.{program}.conf"))
 }
 
 /// Lines logged and processor time used so far.

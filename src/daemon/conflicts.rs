@@ -21,6 +21,7 @@ use crate::wire::ethernet::{self, Mac, ethertype};
 use crate::wire::icmp6::{NeighborAdvertisement, Received};
 use crate::wire::types::Family;
 
+use super::attempts::Attempts;
 use super::bounded::plain;
 use super::poller::{Interest, Poller, Source};
 use super::sockets::Device;
@@ -29,9 +30,7 @@ use super::sockets::Device;
 #[derive(Debug, Default)]
 pub struct Conflicts {
     slots: Vec<Option<Watch>>,
-    retry: Option<Instant>,
-    /// Why watches could not be opened, so that it is logged once and not at each attempt.
-    complaints: Vec<String>,
+    attempts: Attempts,
     /// The last foreign claim for each instance.
     claims: Vec<(Claim, Instant)>,
 }
@@ -100,17 +99,12 @@ impl Conflicts {
     ) {
         let mut wanted = wanted(config, device);
         self.close_others(&mut wanted, poller);
-        self.retry = None;
-        let known = core::mem::take(&mut self.complaints);
+        self.attempts.begin();
         for wanted in wanted {
             let device = wanted.device.name.clone();
             if let Err(error) = self.open(wanted, poller) {
-                let complaint = format!("{device}: watch for address conflicts: {}", plain(&error));
-                if !known.contains(&complaint) {
-                    log::warn!("{complaint}");
-                }
-                self.complaints.push(complaint);
-                self.retry = Some(now.after(RETRY));
+                self.attempts
+                    .failed(format!("{device}: watch for address conflicts: {}", plain(&error)), now);
             }
         }
     }
@@ -133,7 +127,7 @@ impl Conflicts {
 
     /// When [`Conflicts::update`] should be called again without any other reason.
     pub fn retry_at(&self) -> Option<Instant> {
-        self.retry
+        self.attempts.again_at()
     }
 
     /// Reads one message.
@@ -280,6 +274,3 @@ const MESSAGE_BYTES: usize = 256;
 
 /// How long a claim is shown.
 const RECENT: Duration = Duration::from_secs(60);
-
-/// A socket is refused only for want of memory, descriptors or rights: none is back much sooner.
-const RETRY: Duration = Duration::from_secs(1);

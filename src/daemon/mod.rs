@@ -5,6 +5,7 @@
 //! and what is remembered: `memory`, `history`, `storage`.
 
 mod act;
+mod attempts;
 mod bounded;
 pub mod bus;
 mod chores;

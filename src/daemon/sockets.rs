@@ -6,7 +6,6 @@
 mod message;
 mod open;
 
-use core::time::Duration;
 use std::io;
 use std::net::IpAddr;
 
@@ -18,6 +17,7 @@ use crate::limits;
 use crate::wire::types::Family;
 use crate::wire::vrrp::{self, Outgoing};
 
+use super::attempts::Attempts;
 use super::bounded::plain;
 use super::poller::{Interest, Poller, Source};
 
@@ -38,10 +38,7 @@ pub struct Sockets {
     slots: Vec<Option<Slot>>,
     /// What goes into the adverts of each instance.
     senders: Vec<Sender>,
-    /// When sockets that could not be opened are tried again.
-    retry: Option<Instant>,
-    /// Why they could not, so that it is logged once and not at each attempt.
-    complaints: Vec<String>,
+    attempts: Attempts,
     payload: Vec<u8>,
 }
 
@@ -90,16 +87,10 @@ impl Sockets {
     ) {
         let mut wanted = wanted(config, device);
         self.close_others(&mut wanted, poller);
-        self.retry = None;
-        let known = core::mem::take(&mut self.complaints);
+        self.attempts.begin();
         for wanted in wanted {
             if let Err(error) = self.open(&wanted, poller) {
-                let complaint = format!("{}: vrrp socket: {}", wanted.device.name, plain(&error));
-                if !known.contains(&complaint) {
-                    log::warn!("{complaint}");
-                }
-                self.complaints.push(complaint);
-                self.retry = Some(now.after(RETRY));
+                self.attempts.failed(format!("{}: vrrp socket: {}", wanted.device.name, plain(&error)), now);
             }
         }
         self.senders = config.instances.iter().map(|instance| self.sender(instance)).collect();
@@ -107,7 +98,7 @@ impl Sockets {
 
     /// When [`Sockets::update`] should be called again without any other reason.
     pub fn retry_at(&self) -> Option<Instant> {
-        self.retry
+        self.attempts.again_at()
     }
 
     /// The links that a slot's packets arrive on.
@@ -273,6 +264,3 @@ fn wanted(config: &Config, device: impl Fn(LinkId) -> Option<Device>) -> Vec<Wan
 fn copy(error: &io::Error) -> io::Error {
     error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
-
-/// A socket is refused only for want of memory, descriptors or rights: none is back much sooner.
-const RETRY: Duration = Duration::from_secs(1);

@@ -19,6 +19,8 @@ pub enum Sum {
     WithGroup,
     /// Over the message alone, as version 2 and RFC 9568 have it.
     MessageOnly,
+    /// None: zero.
+    Zero,
     /// One off.
     Wrong,
 }
@@ -90,6 +92,7 @@ impl Forgery {
                 checksum(&[pseudo_header(self.source, GROUP, &message), message.clone()].concat())
             }
             Sum::MessageOnly => checksum(&message),
+            Sum::Zero => 0,
             Sum::Wrong => checksum(&message).wrapping_add(0x0101),
         };
         message.splice(6..8, sum.to_be_bytes());
@@ -111,6 +114,16 @@ pub fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, hop_limit: u8, message: &[u
     packet.extend(source.octets());
     packet.extend(destination.octets());
     packet.extend(message);
+    packet
+}
+
+/// The same packet with four bytes of options, which say nothing.
+pub fn with_options(packet: &[u8]) -> Vec<u8> {
+    let (header, message) = packet.split_at(20);
+    let mut packet = [header, &[1, 1, 1, 0], message].concat();
+    packet[0] += 1;
+    let total = u16::try_from(packet.len()).expect("a forged message is short");
+    packet[2..4].copy_from_slice(&total.to_be_bytes());
     packet
 }
 

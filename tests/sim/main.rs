@@ -10,7 +10,6 @@ mod directed;
 mod fault;
 mod net;
 mod node;
-mod rng;
 mod sabotage;
 mod speaker;
 mod swarm;
@@ -18,6 +17,8 @@ mod trace;
 mod truth;
 mod world;
 
+#[path = "../support/rng.rs"]
+mod rng;
 #[path = "../support/mod.rs"]
 mod support;
 

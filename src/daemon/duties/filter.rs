@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::model::{InstanceId, LinkRef};
+use crate::config::model::{Instance, InstanceId, LinkRef};
 use crate::duties::{Duty, Kind, Seen, Side};
 use crate::exec::children::Program;
 use crate::netlink::{IfName, SetContent};
@@ -77,7 +77,7 @@ impl Toolbox<'_, '_> {
             Kind::Adverts => Ok(firewall::advertisements(&table, &self.gateways6(duty))),
             Kind::Firewall => {
                 let (translations, wans) = self.exits(duty)?;
-                Ok(firewall::master(&table, &self.members(duty), &translations, &wans))
+                Ok(firewall::master(&table, &self.devices(duty), &translations, &wans))
             }
             Kind::Guard
             | Kind::Dhcp
@@ -93,14 +93,21 @@ impl Toolbox<'_, '_> {
         }
     }
 
-    /// The devices of a group, each once.
-    fn members(&self, duty: &Duty) -> Vec<String> {
+    /// The instances of a group with their devices, where there is one.
+    fn members(&self, duty: &Duty) -> Vec<(&Instance, IfName)> {
         let ids = self.scene.group(duty).map(|group| group.instances.as_slice()).unwrap_or_default();
         let of = |id: &InstanceId| {
             let instance = self.scene.config.instances.get(id.index())?;
-            Some(self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string())
+            let device = *self.scene.system.devices().get(instance.link.index())?;
+            Some((instance, device?))
         };
-        let mut devices: Vec<String> = ids.iter().filter_map(of).collect();
+        ids.iter().filter_map(of).collect()
+    }
+
+    /// The devices of a group, each once.
+    fn devices(&self, duty: &Duty) -> Vec<String> {
+        let mut devices: Vec<String> =
+            self.members(duty).iter().map(|(_, device)| device.to_string()).collect();
         devices.sort();
         devices.dedup();
         devices
@@ -108,13 +115,10 @@ impl Toolbox<'_, '_> {
 
     /// The IPv6 gateway of clients on each device.
     fn gateways6(&self, duty: &Duty) -> Vec<Translation> {
-        let members = self.scene.group(duty).map(|group| group.instances.as_slice()).unwrap_or_default();
-        let of = |id: &InstanceId| {
-            let instance = self.scene.config.instances.get(id.index())?;
-            let device = self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string();
-            Some(Translation { device, to: instance.gateway6()?.into() })
+        let of = |(instance, device): &(&Instance, IfName)| {
+            Some(Translation { device: device.to_string(), to: instance.gateway6()?.into() })
         };
-        members.iter().filter_map(of).collect()
+        self.members(duty).iter().filter_map(of).collect()
     }
 
     /// The WANs are the members that the default route leaves by, and what is up on the master only.
@@ -122,14 +126,13 @@ impl Toolbox<'_, '_> {
         let (mut translations, mut wans) = (Vec::new(), Vec::new());
         let Some(group) = self.scene.group(duty) else { return Ok((translations, wans)) };
         let exits = route::default_devices(&mut self.tools.netlink)?;
-        let is_exit = |name: &Option<IfName>| {
-            let index = name.and_then(|name| self.scene.system.link_named(name)).map(|link| link.index);
-            index.is_some_and(|index| exits.contains(&index))
-        };
-        for id in &group.instances {
-            let Some(instance) = self.scene.config.instances.get(id.index()) else { continue };
-            let name = self.scene.system.devices().get(instance.link.index()).copied().flatten();
-            let (Some(device), true) = (name.map(|name| name.to_string()), is_exit(&name)) else { continue };
+        let is_exit =
+            |name: IfName| self.scene.system.link_named(name).is_some_and(|link| exits.contains(&link.index));
+        for (instance, device) in self.members(duty) {
+            if !is_exit(device) {
+                continue;
+            }
+            let device = device.to_string();
             if let Some(vip) = instance.vips.iter().find(|vip| !is_link_local(vip.address)) {
                 if group.actions.snat {
                     translations.push(Translation { device: device.clone(), to: vip.address });
