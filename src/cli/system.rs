@@ -12,14 +12,18 @@ use super::print;
 
 /// Prints what is found, beside the configuration `file`, and returns the exit code.
 pub fn check(file: &Path, config: &Config) -> u8 {
-    let files = SystemFiles { network: tree(file, "network"), dhcp: tree(file, "dhcp") };
+    let files = SystemFiles {
+        network: tree(file, "network"),
+        dhcp: tree(file, "dhcp"),
+        firewall: tree(file, "firewall"),
+    };
     let mut all = if is_empty(&files) { Vec::new() } else { hazards(config, &files) };
     all.extend(missing(config));
     let mut text = String::new();
     for Hazard { text: what, remedy } in &all {
         text += &format!("system: {what}\n");
-        for command in remedy {
-            text += &format!("    {command}\n");
+        if !remedy.is_empty() {
+            text += &format!("    {remedy}\n");
         }
     }
     if all.iter().any(|hazard| !hazard.remedy.is_empty()) {
@@ -50,7 +54,7 @@ fn missing(config: &Config) -> Vec<Hazard> {
             ["/usr/sbin", "/sbin", "/usr/bin", "/bin"].iter().any(|dir| Path::new(dir).join(name).exists());
         if is_used && !is_there {
             let text = format!("{name} is not installed: package {package}");
-            found.push(Hazard { text, remedy: Vec::new() });
+            found.push(Hazard { text, remedy: String::new() });
         }
     };
     let uses_filter = actions().any(|it| it.dhcp_on_master || it.conntrack || it.snat);
@@ -61,8 +65,10 @@ fn missing(config: &Config) -> Vec<Hazard> {
     }
     for name in actions().flat_map(|it| it.run_on_master.iter().chain(&it.reload_on_master)) {
         if !Path::new("/etc/init.d").join(name).exists() {
-            found
-                .push(Hazard { text: format!("there is no service /etc/init.d/{name}"), remedy: Vec::new() });
+            found.push(Hazard {
+                text: format!("there is no service /etc/init.d/{name}"),
+                remedy: String::new(),
+            });
         }
     }
     for name in actions().flat_map(|it| &it.run_on_master) {
@@ -71,7 +77,7 @@ fn missing(config: &Config) -> Vec<Hazard> {
         if names.any(|link| link.starts_with('S') && link.get(3..) == Some(name.as_str())) {
             found.push(Hazard {
                 text: format!("service {name} is started at boot, also on a standby"),
-                remedy: vec![format!("/etc/init.d/{name} disable")],
+                remedy: format!("/etc/init.d/{name} disable"),
             });
         }
     }

@@ -327,6 +327,9 @@ impl Item {
         // Half of it may be done.
         self.seen = Seen::NotYet;
         self.retry.failed(now, jitter);
+        if now.since(self.wanted_since) < HURRY.0 {
+            self.retry.not_after(now.after(jitter.shorten(HURRY.1)));
+        }
     }
 
     fn looked(&mut self, seen: Seen, now: Instant, jitter: &mut Jitter) {
@@ -344,7 +347,7 @@ impl Item {
         } else if was_right && seen != Seen::Unknown {
             self.retry.lost(now, jitter);
         }
-        self.look_later(now);
+        self.look_later(now, Duration::MAX);
     }
 
     fn done(&mut self, seen: Seen, now: Instant) {
@@ -353,11 +356,11 @@ impl Item {
             self.error = None;
             self.retry.settled(now);
         }
-        self.look_later(now);
+        self.look_later(now, FIRST_LOOK);
     }
 
-    fn look_later(&mut self, now: Instant) {
-        self.look_at = self.duty.kind.step().look_every.map(|period| now.after(period));
+    fn look_later(&mut self, now: Instant, latest: Duration) {
+        self.look_at = self.duty.kind.step().look_every.map(|period| now.after(period.min(latest)));
     }
 
     /// Whether nothing more has to be done about what the configuration does not mention.
@@ -382,6 +385,12 @@ impl Item {
         }
     }
 }
+
+/// For so long after a role change, for which somebody is waiting, nothing waits longer than that to be tried again.
+const HURRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(800));
+
+/// When what has just been done is looked at: what was started may have ended at once.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// How long an attempt for a role that is over may still take.
 const OUTDATED_MAX: Duration = Duration::from_secs(1);

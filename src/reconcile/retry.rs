@@ -84,6 +84,11 @@ impl Retry {
         self.due = Some(now.after(jitter.shorten(delay.min(DELAY_MAX))));
     }
 
+    /// The next attempt is due then, if not before.
+    pub fn not_after(&mut self, latest: Instant) {
+        self.due = self.due.map(|due| due.min(latest));
+    }
+
     /// When the next attempt is due; `None`: at once.
     pub fn due(&self) -> Option<Instant> {
         self.due

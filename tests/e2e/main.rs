@@ -10,12 +10,16 @@ mod broker;
 mod daemon;
 #[path = "../lab/mod.rs"]
 mod lab;
+#[path = "../netifd/mod.rs"]
+#[allow(dead_code, reason = "the tests of the bus use all of it")]
+mod netifd;
 #[path = "../ubus/program.rs"]
 #[allow(dead_code, reason = "the tests of the bus use all of it")]
 mod program;
 
 mod cli;
 mod files;
+mod flips;
 mod group;
 mod hostile;
 mod interop;

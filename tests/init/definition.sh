@@ -63,6 +63,13 @@ fact "or the one that is configured" contains "$(rules)" "proto=tcp dest_port=90
 fact "and its own routers" contains "$(rules)" 10.9.9.1
 { echo "config instance 'lan'"; echo "list peer '192.0.2.7'"; } | configure
 fact "peers of an instance without routers are let in" contains "$(rules)" "src_ip[ 192.0.2.7 ]"
+{ lan; echo "option conntrack '1'"; } | configure
+fact "so is what conntrackd tells, of an instance" contains "$(rules)" \
+	"src_ip[ 192.168.1.2 192.168.1.3 ] proto=udp dest_port=3780"
+{ lan; echo "config group 'all'"; echo "option conntrack '1'"; } | configure
+fact "and of a group" contains "$(rules)" "proto=udp dest_port=3780"
+{ lan; echo "config group 'all'"; echo "option conntrack '0'"; } | configure
+fact "but not where connections stay" lacks "$(rules)" 3780
 
 lan 0 | configure
 fact "a disabled configuration starts nothing" equal "" "$(start_service)"

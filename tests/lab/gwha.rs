@@ -46,6 +46,11 @@ impl Gwha {
         Gwha::begin(lab, host, &configuration(setup, host), Some(socket.to_owned()))
     }
 
+    /// Starts the daemon on `host` with the configuration given as text, on the bus with this socket.
+    pub fn start_with_on_bus(lab: &Lab, host: Host, configuration: &str, socket: &Path) -> Gwha {
+        Gwha::begin(lab, host, configuration, Some(socket.to_owned()))
+    }
+
     /// Starts the daemon on `host` with a disk of its own: the directory `site` is [`SITE`] there, and the configuration
     /// is in `etc/config/gwha` of it.
     pub fn start_on_site(lab: &Lab, host: Host, configuration: &str, site: &Path) -> Gwha {

@@ -12,4 +12,7 @@ mod netifd;
 mod node;
 mod program;
 mod scene;
+#[path = "../netifd/mod.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use all of it")]
+mod stand_in;
 mod wire;

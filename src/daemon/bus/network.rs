@@ -7,7 +7,7 @@ use crate::ubus::Data;
 use crate::ubus::session::{Key, Session};
 
 use super::netifd::{self, Interface};
-use super::{CallError, CallId, PATIENCE};
+use super::{CallError, CallId};
 
 /// What is known of netifd's interfaces.
 #[derive(Debug, Default)]
@@ -72,6 +72,14 @@ impl Network {
         }
     }
 
+    /// A call of ours has ended, perhaps without an answer. What came of it netifd does not tell by itself, if the interface
+    /// can't come up.
+    pub(super) fn ordered(&mut self, now: Instant) {
+        if self.absent.is_none() {
+            self.due = self.due.or(Some(now.after(TOGETHER)));
+        }
+    }
+
     /// Whether to ask now. The question is then under way: see [`Network::asked`].
     pub(super) fn question(&mut self, now: Instant) -> Option<super::Request> {
         self.next_deadline().filter(|due| *due <= now)?;
@@ -108,6 +116,10 @@ impl Network {
         false
     }
 }
+
+/// How long netifd may take for its list, and until it is asked again: as long as nothing is known of what orders have come
+/// to, all that follows from them has to wait.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Changes that come together are one: netifd tells of each address and route.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -190,11 +202,28 @@ mod tests {
         network.question(at(1000));
         network.asked(CallId(2));
 
-        assert!(!network.answered(&Err(CallError::Deadline), at(11_000)));
+        assert!(!network.answered(&Err(CallError::Deadline), at(3000)));
 
         assert_eq!(network.interfaces().len(), 1);
-        assert_eq!(network.next_deadline(), Some(at(21_000)));
-        network.gone(notifications, at(12_000));
-        assert_eq!(network.absent_since(), Some(at(12_000)));
+        assert_eq!(network.next_deadline(), Some(at(5000)));
+        network.gone(notifications, at(4000));
+        assert_eq!(network.absent_since(), Some(at(4000)));
+    }
+
+    #[test]
+    fn what_came_of_an_order_is_asked_for() {
+        let (mut network, notifications, _) = present();
+        network.question(at(0));
+        network.asked(CallId(1));
+        network.answered(&dump("br-lan"), at(1));
+
+        network.ordered(at(100));
+        assert!(network.question(at(150)).is_some());
+        network.asked(CallId(2));
+        network.answered(&dump("br-lan"), at(151));
+
+        network.gone(notifications, at(200));
+        network.ordered(at(210));
+        assert_eq!(network.next_deadline(), None, "there is nobody to ask");
     }
 }

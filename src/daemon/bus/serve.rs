@@ -14,7 +14,7 @@ impl Daemon {
         self.bus.drive(now, &mut self.poller);
         self.bus.sort_events(now);
         if let Some(question) = self.bus.network.question(now) {
-            let id = self.bus.invoke(&question, now.after(super::PATIENCE));
+            let id = self.bus.invoke(&question, now.after(super::network::PATIENCE));
             self.bus.network.asked(id);
         }
         if let Some(call) = self.bus.next_call() {
@@ -37,10 +37,12 @@ impl Daemon {
 
     /// A call of ours has ended. Whoever made it knows its id.
     fn call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, now: Instant) {
-        if self.bus.network.is_asked(id) && self.bus.network.answered(result, now) {
+        if !self.bus.network.is_asked(id) {
+            self.duty_call_ended(id, result, now);
+            self.bus.network.ordered(now);
+        } else if self.bus.network.answered(result, now) {
             self.interfaces_changed(now);
         }
-        self.duty_call_ended(id, result, now);
     }
 
     /// netifd has told something new of its interfaces: see [`Network::interfaces`](super::Network::interfaces).

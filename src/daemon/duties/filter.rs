@@ -34,7 +34,10 @@ impl Toolbox<'_, '_> {
         }
         let rules = self.ruleset(duty)?;
         let is_loaded = self.tools.loaded.get(&rules.table).is_some_and(|(loaded, _)| *loaded == rules);
-        if is_loaded && self.fill(&rules, side) {
+        // At once, also what an earlier life has left: to start nft takes its time on a busy router, and until then
+        // the DHCP server of a killed master would go on.
+        let is_filled = self.fill(&rules, side);
+        if is_loaded && is_filled {
             self.tools.loaded.insert(rules.table.clone(), (rules, side));
             return Ok(Way::Done(Seen::As(side)));
         }

@@ -167,7 +167,7 @@ impl Toolbox<'_, '_> {
         let done = |seen| Ok(Way::Done(seen));
         match duty.kind {
             Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty).map(Way::Done),
-            Kind::Dhcp => done(self.dhcp_side(duty)),
+            Kind::Dhcp => self.look_at_dhcp(duty),
             Kind::Conntrack => done(self.tools.conntrackd.side().map_or(Seen::Neither, Seen::As)),
             Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
             Kind::Interface => self.interface(&duty.name).map(Way::Done),
@@ -212,6 +212,15 @@ impl Toolbox<'_, '_> {
             return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".to_owned());
         }
         Ok(directories.into_iter().map(|directory| directory.join(&name)).collect())
+    }
+
+    /// A server that has ended answers nobody, whatever it was started with.
+    fn look_at_dhcp(&self, duty: &Duty) -> Result<Way, String> {
+        let seen = self.dhcp_side(duty);
+        if !matches!(seen, Seen::As(_)) {
+            return Ok(Way::Done(seen));
+        }
+        Ok(Way::Steps(Recipe::ask(self.service("dnsmasq", "running")?, seen, Seen::Neither)))
     }
 
     /// What dnsmasq was started with last, if what it would be started with now is the same.

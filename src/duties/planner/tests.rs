@@ -272,8 +272,12 @@ fn random(state: &mut u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// Flips the role 200 times while half of everything is slow, fails or hangs.
-fn flips(seed: u64) {
+/// Flips the role 200 times while half of everything is slow, fails or hangs. How long after the last flip everything is as
+/// that wants it; `None` if not within 10 s.
+///
+/// What hangs or fails again and again from there on could do so for ever, and nothing could be promised. What hung before
+/// may go on, and one attempt in `failing` fails.
+fn flips(seed: u64, failing: u64) -> Option<Duration> {
     let mut dice = seed;
     let mut world = World::new({
         let mut dice = seed ^ 0xabcd;
@@ -293,29 +297,57 @@ fn flips(seed: u64) {
         let until = world.now.after(Duration::from_millis(random(&mut dice) % 4000));
         world.run(&mut planner, until);
     }
-    // What hangs or fails again and again from here on could do so for ever, and nothing could be promised; what hung
-    // before may go on.
     world.fate = Box::new({
         let mut dice = seed ^ 0x1234;
-        move |_| match random(&mut dice) % 8 {
+        move |_| match random(&mut dice) % failing {
             0 => (Fate::Bad, random(&mut dice) % 300),
             _ => (Fate::Good, random(&mut dice) % 700),
         }
     });
     wanted = if wanted == Side::Master { Side::Standby } else { Side::Master };
-    planner.set_role(GROUP, |_| Some(wanted), world.now);
-    let end = world.now.after(Duration::from_secs(10));
-    world.run(&mut planner, end);
+    let last = world.now;
+    planner.set_role(GROUP, |_| Some(wanted), last);
+    // A look that fails later makes what is right unknown for a moment again, so it is looked for the first time.
+    for step in 0..1000 {
+        if planner.is_settled() && world.state.values().all(|side| *side == wanted) {
+            return Some(world.now.since(last));
+        }
+        world.run(&mut planner, last.after(Duration::from_millis(step * 10)));
+    }
+    None
+}
 
-    assert!(planner.is_settled(), "seed {seed}: {:#?}", planner.rows(world.now));
-    for (key, side) in &world.state {
-        assert_eq!(*side, wanted, "seed {seed}: {key:?}");
+/// Of 2,000 seeds two are late at this rate of failures (one look or one change in four), and none at half of it: then something
+/// has failed nine times running, each time for up to 0.3 s and then 0.1, 0.2, 0.4 and from there on 0.8 s of waiting.
+/// With waits that double on to 10 s six failures are enough (6.3 s of waiting): 48 seeds of 2,000 were late.
+#[test]
+fn after_two_hundred_flips_the_system_is_within_10_s_as_the_last_role_wants_it() {
+    for seed in 0..60 {
+        assert!(flips(seed, 4).is_some(), "seed {seed}");
     }
 }
 
 #[test]
-fn after_two_hundred_flips_the_system_is_within_10_s_as_the_last_role_wants_it() {
-    for seed in 0..60 {
-        flips(seed);
+fn within_10_s_of_a_role_change_nothing_waits_for_a_second_to_be_tried_again() {
+    let mut world = World::new(|_| (Fate::Bad, 1));
+    let mut planner = planner(&[Kind::Service], Some(Side::Master));
+    for tenth in 0..100 {
+        world.run(&mut planner, at(tenth * 100));
+        let retry = planner.rows(world.now)[0].retry_in.unwrap_or_default();
+        assert!(retry <= Duration::from_millis(800), "after {tenth} tenths: {retry:?}");
     }
+    world.run(&mut planner, at(60_000));
+    assert!(planner.rows(world.now)[0].retry_in > Some(Duration::from_secs(2)), "it is given rest later");
+}
+
+#[test]
+fn a_service_that_ends_right_after_its_start_is_noticed_soon() {
+    let mut world = World::new(|_| (Fate::Good, 1));
+    let mut planner = planner(&[Kind::Service], Some(Side::Master));
+    world.run(&mut planner, at(100));
+    world.state.insert((Kind::Service, "x".into()), Side::Standby);
+
+    world.run(&mut planner, at(2200));
+
+    assert_eq!(world.is(Kind::Service), Some(Side::Master));
 }

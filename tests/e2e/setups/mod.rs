@@ -4,7 +4,6 @@
 pub mod place;
 mod streams;
 
-mod flips;
 pub mod home;
 pub mod home6;
 mod hooks;
