@@ -63,6 +63,11 @@ instructions() {
 	# What is cheap to compute again is not kept in a register over a loop.
 	flag -Cllvm-args=-disable-machine-licm
 	flag -Cllvm-args=-disable-lsr
+	# What is longer than a register is copied by memcpy. Compilers with an older LLVM can't be told so.
+	if [ "$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')" -ge 22 ]; then
+		flag -Cllvm-args=-max-store-memcpy=1
+		flag -Cllvm-args=-max-store-memmove=1
+	fi
 	[ -z "$LLVM_FLAGS" ] || flag "-Cllvm-args=$LLVM_FLAGS"
 }
 
