@@ -10,10 +10,10 @@ mod show;
 mod system;
 mod text;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use crate::config;
 use crate::daemon::{self, config_file, run_dir};
@@ -23,14 +23,14 @@ use crate::syslog;
 use args::{Command, Invocation, Scope};
 use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
 
-/// Does what the arguments say.
-pub fn main() -> ExitCode {
-    match args::parse(lexopt::Parser::from_env()) {
-        Ok(invocation) => ExitCode::from(invocation.carry_out()),
+/// Does what the arguments say, of which the first is the program's name. The exit status.
+pub fn main(arguments: Vec<OsString>) -> u8 {
+    match args::parse(lexopt::Parser::from_iter(arguments)) {
+        Ok(invocation) => invocation.carry_out(),
         Err(error) => {
             complain(&error.to_string());
             complain("`gwha --help` shows what there is");
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }

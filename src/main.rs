@@ -1,7 +1,25 @@
 //! The `gwha` program.
+//!
+//! The C library calls it itself. What Rust does before an ordinary `main` is for programs that report their stack
+//! overflows and name their threads: six kilobytes of package on MIPS.
 
-use std::process::ExitCode;
+#![no_main]
 
-fn main() -> ExitCode {
-    gwha::cli::main()
+use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStrExt as _;
+
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+/// What the C library starts, with its arguments.
+// SAFETY: nothing else in the program has this name, and it has the arguments of C's `main`.
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
+    // SAFETY: nothing runs in a handler. Who writes where nobody reads any more gets an error instead of a signal.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: the C library gives so many strings, which stay as they are until the program ends.
+    let texts = (0..count).map(|at| unsafe { CStr::from_ptr(*arguments.add(at)) });
+    let arguments: Vec<OsString> = texts.map(|text| OsStr::from_bytes(text.to_bytes()).to_owned()).collect();
+    gwha::cli::main(arguments).into()
 }

@@ -5,6 +5,7 @@
 //! of the keys, as everything that decides must not depend on chance.
 
 use core::borrow::Borrow;
+use core::cmp::Ordering;
 
 /// Values by their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.entries.binary_search_by(|(other, _)| other.borrow().cmp(key))
+        find(self.entries.len(), &mut |at| self.entries[at].0.borrow().cmp(key))
     }
 
     /// The value of a key.
@@ -194,14 +195,19 @@ impl<T> Set<T> {
 }
 
 impl<T: Ord> Set<T> {
+    /// Where the value is, or would be.
+    fn find(&self, value: &T) -> Result<usize, usize> {
+        find(self.values.len(), &mut |at| self.values[at].cmp(value))
+    }
+
     /// Whether it has this value.
     pub fn contains(&self, value: &T) -> bool {
-        self.values.binary_search(value).is_ok()
+        self.find(value).is_ok()
     }
 
     /// Adds a value. Whether it is new.
     pub fn insert(&mut self, value: T) -> bool {
-        let place = self.values.binary_search(&value);
+        let place = self.find(&value);
         if let Err(at) = place {
             self.values.insert(at, value);
         }
@@ -210,7 +216,7 @@ impl<T: Ord> Set<T> {
 
     /// Takes a value away. Whether it was there.
     pub fn remove(&mut self, value: &T) -> bool {
-        let place = self.values.binary_search(value);
+        let place = self.find(value);
         if let Ok(at) = place {
             self.values.remove(at);
         }
@@ -250,6 +256,21 @@ impl<'a, T> IntoIterator for &'a Set<T> {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// Searches `length` entries that are in order: how each compares to what is searched is asked by its place. Not generic,
+/// so that it is in the program once and not for each type.
+fn find(length: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
+    let (mut low, mut high) = (0, length);
+    while low < high {
+        let middle = low.midpoint(high);
+        match compare(middle) {
+            Ordering::Less => low = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => high = middle,
+        }
+    }
+    Err(low)
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@
 ARCHES="x86_64 aarch64_cortex-a53 arm_cortex-a7_neon-vfpv4 mipsel_24kc mips_24kc riscv64"
 
 # Calls in tail position are jumps, division by zero is tested once (Rust does it
-# already), and instructions stay in the order of the source and addresses where
-# they are needed, which repeats itself more.
+# already), and instructions stay in the order of the source, which repeats itself
+# more.
 # Nor is C compiled as if it might be in a shared library, where each function
 # finds out first where it is.
 MUSL_FLAGS_MIPS="-mno-abicalls -fno-pic -G0 -mno-gpopt"
-LLVM_FLAGS_MIPS="-mips-tail-calls -mno-check-zero-division -pre-RA-sched=source -disable-machine-cse -regalloc=basic"
+LLVM_FLAGS_MIPS="-mips-tail-calls -mno-check-zero-division -pre-RA-sched=source"
 
 # arch_lookup ARCH: sets
 #   ARCH     the name opkg knows (`opkg print-architecture`)

@@ -63,6 +63,15 @@ instructions() {
 	# What is cheap to compute again is not kept in a register over a loop.
 	flag -Cllvm-args=-disable-machine-licm
 	flag -Cllvm-args=-disable-lsr
+	# Registers are given out by plain rules and addresses are taken where they are
+	# needed, which repeats itself more: gzip makes less of it.
+	flag -Cllvm-args=-regalloc=basic
+	flag -Cllvm-args=-disable-machine-cse
+	# What is longer than a register is copied by memcpy. Compilers with an older LLVM can't be told so.
+	if [ "$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')" -ge 22 ]; then
+		flag -Cllvm-args=-max-store-memcpy=1
+		flag -Cllvm-args=-max-store-memmove=1
+	fi
 	[ -z "$LLVM_FLAGS" ] || flag "-Cllvm-args=$LLVM_FLAGS"
 }
 

@@ -14,8 +14,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
-use crate::limits;
 use crate::ubus::Data;
+use crate::{disk, limits};
 
 use super::frame::{self, Frame};
 use super::{Answer, Failure};
@@ -85,8 +85,7 @@ impl Server {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let address = SockAddr::unix(path)
-            .map_err(|_| io::Error::new(ErrorKind::InvalidInput, "the path is longer than 107 bytes"))?;
+        let address = SockAddr::unix(path).map_err(|_| disk::failure("the path is longer than 107 bytes"))?;
         socket.bind(&address)?;
         socket.listen(limits::CONTROL_CLIENTS as i32)?;
         socket.set_nonblocking(true)?;

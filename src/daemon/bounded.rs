@@ -1,38 +1,26 @@
 //! Files of a bounded size, and their errors in words.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::limits;
+pub use crate::disk::plain;
+use crate::{disk, limits};
 
 /// Reads a configuration file.
 ///
 /// # Errors
-/// That of the system call; `FileTooLarge` beyond [`limits::CONFIG_BYTES`]; `InvalidInput` for anything
+/// That of the system call; `FileTooLarge` beyond [`limits::CONFIG_BYTES`]; `Other` for anything
 /// that is not a plain file, for a pipe would never end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a pipe would wait for a writer.
     let mut options = std::fs::OpenOptions::new();
     let file: File = options.read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(disk::failure("not a regular file"));
     }
-    let mut bytes = Vec::new();
-    file.take(limits::CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > limits::CONFIG_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
-}
-
-/// An error in words alone: "No such file or directory", without the number.
-pub fn plain(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
+    disk::read(&file, limits::CONFIG_BYTES)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::model::{Config, InstanceId, LinkId};
+use crate::disk;
 use crate::engine::Instant;
 use crate::probe::Via;
 use crate::probe::socket::{PacketSocket, Site};
@@ -203,7 +204,7 @@ impl Watch {
 impl Tap {
     fn open(wanted: &Wanted) -> io::Result<Tap> {
         let site = Site::find(&Via::Device(wanted.device.name.clone()))
-            .map_err(|failure| io::Error::new(io::ErrorKind::NotFound, failure.to_string()))?;
+            .map_err(|failure| disk::failure(failure.to_string()))?;
         let filter = filter::claims(&wanted.keys(), wanted.family);
         match wanted.family {
             Family::V4 => site.open_packet(ethertype::ARP, &filter).map(Tap::Arp),

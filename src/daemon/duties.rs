@@ -22,6 +22,7 @@ use std::thread;
 use nix::errno::Errno;
 
 use crate::config::model::{Actions, Config, GroupId, LinkRef};
+use crate::disk;
 use crate::duties::{Duty, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
@@ -272,7 +273,7 @@ pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Po
             return Ok(());
         }
         if now >= end {
-            return Err(io::Error::other(duties.unsettled(now).join("; ")));
+            return Err(disk::failure(duties.unsettled(now).join("; ")));
         }
         thread::sleep(LEAVE_LOOK);
         for ended in duties.tools.children.ready() {

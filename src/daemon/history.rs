@@ -5,15 +5,14 @@
 //! after a reboot, when ages can't be told any more.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::engine::Instant;
-use crate::limits;
 use crate::status::Happening;
 use crate::ubus::{Data, json};
+use crate::{disk, limits};
 
 /// The last events of this node.
 #[derive(Debug)]
@@ -71,20 +70,14 @@ impl History {
     }
 
     fn begin(&self) -> io::Result<File> {
-        let fresh = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
         let mut text = format!("{}\n", self.boot);
         text.extend(self.events.iter().map(encode));
-        file.write_all(text.as_bytes())?;
-        fs::rename(&fresh, &self.path)?;
-        Ok(file)
+        disk::replace(&self.path, 0o600, text.as_bytes())
     }
 }
 
 fn read(path: &Path, boot: &str) -> io::Result<VecDeque<Happening>> {
-    let mut text = Vec::new();
-    File::open(path)?.take(limits::HISTORY_BYTES as u64).read_to_end(&mut text)?;
+    let text = disk::beginning(&File::open(path)?, limits::HISTORY_BYTES)?;
     let text = String::from_utf8_lossy(&text);
     let mut lines = text.lines();
     if lines.next() != Some(boot) {
@@ -114,6 +107,8 @@ fn with_age(event: &Happening, now: Instant) -> Happening {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn event(text: &str) -> Happening {

@@ -4,13 +4,13 @@
 //! turn cost one `pwrite` of a few dozen bytes, next to a `sendmsg` each. After a kill the file
 //! says the truth up to the last turn; it is void after a reboot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::engine::{Epoch, Instant, Remembered};
-use crate::limits;
+use crate::{disk, limits};
 
 /// The remembered groups, in memory and in the file.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub struct Memory {
 impl Memory {
     /// What an earlier life in the same boot has left in `path`.
     pub fn recall(path: &Path, boot: Option<&str>) -> Vec<Remembered> {
-        let bytes = fs::read(path).unwrap_or_default();
+        let bytes = disk::load(path, disk::SMALL).unwrap_or_default();
         let Some((header, records)) = bytes.split_at_checked(RECORD_BYTES) else { return Vec::new() };
         if boot.is_none_or(|boot| header_of(boot) != header) {
             return Vec::new();
@@ -104,13 +104,8 @@ impl Memory {
     /// Replaces the file by one that holds what is in memory.
     fn begin(&self) -> io::Result<File> {
         let Some(boot) = &self.boot else { return Err(io::ErrorKind::Unsupported.into()) };
-        let fresh = self.path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all_at(&header_of(boot), 0)?;
-        file.write_all_at(&self.bytes, RECORD_BYTES as u64)?;
-        fs::rename(&fresh, &self.path)?;
-        Ok(file)
+        let content = [header_of(boot).as_slice(), &self.bytes].concat();
+        disk::replace(&self.path, 0o600, &content)
     }
 
     fn complain(&self, error: &io::Error) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::bounded::plain;
+use crate::disk;
 
 /// Where the directory is unless `--run-dir` says otherwise. On OpenWrt `/var` is in memory.
 pub const DEFAULT: &str = "/var/run/gwha";
@@ -111,7 +112,7 @@ fn lock(path: &Path) -> Result<Flock<File>, Failure> {
     let file = options.open(path).map_err(Failure::Io)?;
     let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
         if errno == Errno::EWOULDBLOCK {
-            Failure::Held { by: owner(file) }
+            Failure::Held { by: owner(&file) }
         } else {
             Failure::Io(errno.into())
         }
@@ -120,15 +121,15 @@ fn lock(path: &Path) -> Result<Flock<File>, Failure> {
     Ok(lock)
 }
 
-fn owner(file: File) -> String {
-    let mut text = String::new();
-    let _ = file.take(20).read_to_string(&mut text);
+fn owner(file: &File) -> String {
+    let bytes = disk::beginning(file, 20).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { text } else { "unknown".to_owned() }
 }
 
 fn boot_id() -> Option<String> {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let text = disk::text(Path::new("/proc/sys/kernel/random/boot_id")).ok()?;
     let id = text.trim();
     (!id.is_empty()).then(|| id.to_owned())
 }

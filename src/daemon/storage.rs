@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use crate::engine::Maintenance;
+use crate::thread;
 
 /// Something to write.
 #[derive(Debug)]
@@ -25,13 +25,7 @@ pub enum Job {
 
 /// The thread and its queue.
 #[derive(Debug, Default)]
-pub struct Storage(Option<Helper>);
-
-#[derive(Debug)]
-struct Helper {
-    desk: Arc<Desk>,
-    thread: JoinHandle<()>,
-}
+pub struct Storage(Option<Arc<Desk>>);
 
 /// Between the two threads. A channel of the standard library would be 9 KB on MIPS.
 #[derive(Debug, Default)]
@@ -43,7 +37,10 @@ struct Desk {
 #[derive(Debug, Default)]
 struct Queue {
     jobs: Vec<Job>,
+    /// No job will come any more.
     is_closed: bool,
+    /// The thread has done all.
+    is_over: bool,
 }
 
 impl Storage {
@@ -52,11 +49,11 @@ impl Storage {
         if self.0.is_none() {
             self.0 = start().inspect_err(|error| log::error!("storage thread: {error}")).ok();
         }
-        let Some(helper) = &self.0 else { return };
-        let mut queue = helper.desk.queue();
+        let Some(desk) = &self.0 else { return };
+        let mut queue = desk.queue();
         if queue.jobs.len() < QUEUE_LENGTH {
             queue.jobs.push(job);
-            helper.desk.changed.notify_one();
+            desk.changed.notify_one();
         } else {
             log::error!("storage thread: it is stuck; something is not written");
         }
@@ -64,10 +61,12 @@ impl Storage {
 
     /// Waits until all is written. At the end only, when nothing depends on this process any more.
     pub fn finish(&mut self) {
-        if let Some(Helper { desk, thread }) = self.0.take() {
-            desk.queue().is_closed = true;
-            desk.changed.notify_one();
-            let _ = thread.join();
+        let Some(desk) = self.0.take() else { return };
+        let mut queue = desk.queue();
+        queue.is_closed = true;
+        desk.changed.notify_one();
+        while !queue.is_over {
+            queue = desk.wait(queue);
         }
     }
 }
@@ -75,11 +74,11 @@ impl Storage {
 /// Operators' commands are rare; a longer queue would only hide that flash is stuck.
 const QUEUE_LENGTH: usize = 8;
 
-fn start() -> io::Result<Helper> {
+fn start() -> io::Result<Arc<Desk>> {
     let desk = Arc::new(Desk::default());
     let theirs = Arc::clone(&desk);
-    let thread = std::thread::Builder::new().name("storage".into()).spawn(move || theirs.work())?;
-    Ok(Helper { desk, thread })
+    thread::start(c"storage", thread::STACK, Box::new(move || theirs.work()))?;
+    Ok(desk)
 }
 
 impl Desk {
@@ -87,11 +86,15 @@ impl Desk {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn wait<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The next job; `None` when all are done and none will come.
     fn next(&self) -> Option<Job> {
         let mut queue = self.queue();
         while queue.jobs.is_empty() && !queue.is_closed {
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue = self.wait(queue);
         }
         (!queue.jobs.is_empty()).then(|| queue.jobs.remove(0))
     }
@@ -102,6 +105,8 @@ impl Desk {
                 log::error!("{}: {error}; maintenance will not survive a restart", flag.display());
             }
         }
+        self.queue().is_over = true;
+        self.changed.notify_one();
     }
 }
 

@@ -1,14 +1,15 @@
 //! Announcements: telling a segment where the virtual addresses are now.
 
 use core::fmt;
-use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, sendto, socket};
 
-use crate::netlink::{IfIndex, IfName};
+use crate::disk;
+use crate::netlink::{IfIndex, IfName, words};
 use crate::wire::arp::Arp;
 use crate::wire::ethernet::Mac;
 use crate::wire::icmp6::{NeighborAdvertisement, Node};
@@ -36,7 +37,7 @@ pub struct Unsent {
 
 impl fmt::Display for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "announcement of {}: {}", self.address, self.errno.desc())
+        write!(f, "announcement of {}: {}", self.address, words(self.errno))
     }
 }
 
@@ -95,7 +96,7 @@ impl Announcer {
 /// address, or hosts drop their default route (RFC 4861 §7.2.5).
 fn node_on(device: IfName) -> Node {
     let path = format!("/proc/sys/net/ipv6/conf/{device}/forwarding");
-    match fs::read(path) {
+    match disk::load(Path::new(&path), disk::SMALL) {
         Ok(value) if value.starts_with(b"0") => Node::Host,
         // Not to be read (no IPv6 in the kernel, no /proc): a gateway is a router.
         Ok(_) | Err(_) => Node::Router,

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use crate::engine::Instant;
 use crate::netlink::{
     Address, AddressFlags, Error, Event, Existing, Family, Groups, Lifetimes, Mirror, Received, Scope,
-    Socket, address, link,
+    Socket, address, link, words,
 };
 use crate::reconcile::{Hands, MARK, Op, Placed, Record};
 
@@ -147,7 +147,7 @@ impl Kernel {
     fn reopen(&mut self) {
         match Socket::open(Groups::NONE) {
             Ok(socket) => self.requests = socket,
-            Err(errno) => log::warn!("netlink: can't open a socket: {}", errno.desc()),
+            Err(errno) => log::warn!("netlink: can't open a socket: {}", words(errno)),
         }
     }
 

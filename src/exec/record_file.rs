@@ -1,10 +1,10 @@
 //! The file that says which addresses are ours, for the next life of the daemon.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::reconcile::Record;
 
 /// The record on file.
@@ -49,25 +49,22 @@ impl RecordFile {
 
     /// Whole or not at all: a daemon that dies half-way must not forget what it had.
     fn write(&self, record: &Record) -> io::Result<()> {
-        let fresh = self.path.with_extension("new");
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o644).open(&fresh)?;
-        file.write_all(format!("{}\n{record}", self.boot).as_bytes())?;
-        fs::rename(&fresh, &self.path)
+        disk::replace(&self.path, 0o644, format!("{}\n{record}", self.boot).as_bytes()).map(drop)
     }
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    Ok(text)
+    let bytes = disk::beginning(&File::open(path)?, FILE_BYTES_MAX)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// A record of 4096 addresses.
-const FILE_BYTES_MAX: u64 = 256 << 10;
+const FILE_BYTES_MAX: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::netlink::IfName;
 

@@ -1,6 +1,8 @@
 //! What can go wrong, and whose fault it is.
 
 use core::fmt;
+use std::io;
+
 use nix::errno::Errno;
 
 use super::KernelError;
@@ -83,9 +85,16 @@ impl fmt::Display for Error {
             Error::Interrupted => f.write_str("the kernel's state changed during the dump"),
             Error::NoAnswer => f.write_str("the kernel did not answer"),
             Error::Malformed(error) => write!(f, "malformed netlink answer: {error}"),
-            Error::Socket(errno) => write!(f, "netlink socket: {}", errno.desc()),
+            Error::Socket(errno) => write!(f, "netlink socket: {}", words(*errno)),
         }
     }
+}
+
+/// What the system says, without the number.
+pub fn words(errno: Errno) -> String {
+    let mut text = io::Error::from(errno).to_string();
+    text.truncate(text.rfind(" (os error").unwrap_or(text.len()));
+    text
 }
 
 impl core::error::Error for Error {}

@@ -4,7 +4,7 @@ use core::fmt;
 use nix::errno::Errno;
 
 use super::attribute::{Attributes, align};
-use super::{Error, ParseError};
+use super::{Error, ParseError, words};
 
 /// `struct nlmsghdr`: length, type, flags, sequence, port.
 pub(super) const HEADER_SIZE: usize = 16;
@@ -159,8 +159,8 @@ impl KernelError {
 impl fmt::Display for KernelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.text {
-            Some(text) => write!(f, "{} ({text})", self.errno.desc()),
-            None => f.write_str(self.errno.desc()),
+            Some(text) => write!(f, "{} ({text})", words(self.errno)),
+            None => f.write_str(&words(self.errno)),
         }
     }
 }

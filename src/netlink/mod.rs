@@ -41,7 +41,7 @@ mod socket;
 
 pub use address::{Address, AddressFlags, Lifetimes};
 pub use attribute::{Attribute, Attributes};
-pub use error::{Error, ParseError};
+pub use error::{Error, ParseError, words};
 pub use event::Event;
 pub use exchange::{Exchange, Expect, Progress};
 pub use filter::SetContent;

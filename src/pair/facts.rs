@@ -92,7 +92,7 @@ fn not_found(all: &[Place], wanted: &Where) -> String {
 /// Own IPv4 addresses with a subnet, without those that gwha has put there.
 fn places(config: &Path) -> Result<Vec<Place>, String> {
     let mut mirror = Mirror::default();
-    let mut socket = Socket::open(Groups::NONE).map_err(|errno| errno.desc().to_owned())?;
+    let mut socket = Socket::open(Groups::NONE).map_err(|errno| crate::disk::plain(&errno.into()))?;
     for request in [link::dump(), address::dump(None)] {
         let visit: &mut dyn FnMut(Event) = &mut |event| mirror.apply(&event);
         socket.dump(&request, visit).map_err(|error| error.to_string())?;

@@ -2,15 +2,17 @@
 
 use core::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use crate::disk;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
 
 /// Bytes of a key file that are looked at: a key, and room for blanks.
-const FILE_BYTES: u64 = 256;
+const FILE_BYTES: usize = 256;
 
 /// A key. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -69,7 +71,9 @@ impl Key {
     /// If the kernel has no randomness to give.
     pub fn generate() -> Result<Key, Error> {
         let mut bytes = [0; KEY_BYTES];
-        getrandom::fill(&mut bytes).map_err(|error| Error::Io(io::Error::other(error.to_string())))?;
+        getrandom::fill(&mut bytes).map_err(|error| {
+            Error::Io(io::Error::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO)))
+        })?;
         Ok(Key(bytes))
     }
 
@@ -100,8 +104,7 @@ impl Key {
         if ![0, nix::unistd::geteuid().as_raw()].contains(&metadata.uid()) {
             return Err(Error::Owner(metadata.uid()));
         }
-        let mut text = Vec::new();
-        file.take(FILE_BYTES).read_to_end(&mut text).map_err(Error::Io)?;
+        let text = disk::beginning(&file, FILE_BYTES).map_err(Error::Io)?;
         Key::parse(&text).ok_or(Error::Malformed)
     }
 

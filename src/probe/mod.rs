@@ -32,6 +32,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollTimeout};
 
 use crate::config::model::TrackKind;
+use crate::disk;
 
 use connect::Connect;
 use echo::Echo;
@@ -118,7 +119,7 @@ impl fmt::Display for Failure {
             Failure::Exit(status) => write!(f, "exit status {status}"),
             Failure::Signal(signal) => write!(f, "ended by signal {signal}"),
             Failure::Stuck => f.write_str("earlier runs can't be ended"),
-            Failure::System(errno) => f.write_str(Errno::from_raw(*errno).desc()),
+            Failure::System(errno) => f.write_str(&disk::plain(&io::Error::from_raw_os_error(*errno))),
         }
     }
 }

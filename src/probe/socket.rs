@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd};
-use std::thread;
 
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
@@ -11,6 +10,7 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::sys::socket::{SockaddrStorage, recvfrom};
 use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 
+use crate::thread;
 use crate::wire::ethernet::Mac;
 
 use super::{Failure, Via};
@@ -123,12 +123,9 @@ impl Drop for PacketSocket {
     fn drop(&mut self) {
         let socket = self.0.take();
         // Without threads to be had it is closed here after all.
-        let _ = thread::Builder::new().stack_size(CLOSER_STACK).spawn(move || drop(socket));
+        let _ = thread::start(c"closer", thread::SMALL_STACK, Box::new(move || drop(socket)));
     }
 }
-
-/// The least that libraries allow for a thread, and more than closing takes.
-const CLOSER_STACK: usize = 64 * 1024;
 
 /// Watches for readability; the event carries `token`.
 pub(super) fn watch(epoll: &Epoll, fd: impl AsFd, flags: EpollFlags, token: u64) -> io::Result<()> {

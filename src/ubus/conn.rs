@@ -46,7 +46,7 @@ pub enum Down {
 impl fmt::Display for Down {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Down::System(errno) => f.write_str(errno.desc()),
+            Down::System(errno) => write!(f, "{}", std::io::Error::from(*errno)),
             Down::Closed => f.write_str("closed by ubusd"),
             Down::Violation(violation) => violation.fmt(f),
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::disk;
 use crate::duties::Side;
 use crate::exec::children::{Children, Ended, Program};
 
@@ -34,10 +35,10 @@ impl Conntrackd {
     /// Ends the one of a life that ended without doing so: it would go on telling the other router of connections that end
     /// here, whatever the role is now.
     pub fn bury(dir: &Path) {
-        let Ok(number) = std::fs::read_to_string(dir.join(PID_FILE)) else { return };
+        let Ok(number) = disk::text(&dir.join(PID_FILE)) else { return };
         let Some(pid) = number.trim().parse().ok().filter(|pid| *pid > 1) else { return };
         // The number may be somebody else's by now.
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = disk::load(Path::new(&format!("/proc/{pid}/cmdline")), disk::SMALL).unwrap_or_default();
         let path = dir.join(CONFIGURATION);
         if command.split(|byte| *byte == 0).any(|word| word == path.as_os_str().as_encoded_bytes()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

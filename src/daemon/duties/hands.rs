@@ -1,6 +1,5 @@
 //! Who carries out an attempt, by its kind.
 
-use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +8,7 @@ use crate::daemon::bus::{Bus, CallError, CallId};
 use crate::daemon::leases::Leases;
 use crate::daemon::run_dir::RunDir;
 use crate::daemon::system::System;
+use crate::disk;
 use crate::duties::{Act, Answer, Duty, Hands, Job, Kind, Seen, Side, Started, Ticket};
 use crate::engine::Instant;
 use crate::exec::children::Ended;
@@ -225,10 +225,10 @@ impl Toolbox<'_, '_> {
 
     /// What dnsmasq was started with last, if what it would be started with now is the same.
     fn dhcp_side(&self, duty: &Duty) -> Seen {
-        let Ok(started) = fs::read_to_string(self.dhcp_stamp(duty)) else { return Seen::Neither };
+        let Ok(started) = disk::text(&self.dhcp_stamp(duty)) else { return Seen::Neither };
         let Ok(files) = self.drop_ins(duty) else { return Seen::Unknown };
         let is = |side| started == dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
-        let is_there = files.iter().all(|file| fs::read_to_string(file).is_ok_and(|text| text == started));
+        let is_there = files.iter().all(|file| disk::text(file).is_ok_and(|text| text == started));
         match (is_there, is(Side::Master), is(Side::Standby)) {
             (true, true, _) => Seen::As(Side::Master),
             (true, false, true) => Seen::As(Side::Standby),

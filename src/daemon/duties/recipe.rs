@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::daemon::bounded::plain;
 use crate::daemon::bus::{CallId, Request};
+use crate::disk;
 use crate::duties::{Answer, Seen, Side};
 use crate::exec::child::Ending;
 use crate::exec::children::{Ended, Program};
@@ -114,11 +115,10 @@ impl Recipe {
 ///
 /// # Errors
 /// With the path, for people.
-pub fn write(path: &PathBuf, text: &str) -> Result<(), String> {
-    let fresh = path.with_extension("new");
+pub fn write(path: &Path, text: &str) -> Result<(), String> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = made.and_then(|()| fs::write(&fresh, text)).and_then(|()| fs::rename(&fresh, path));
-    written.map_err(|error| format!("{}: {}", path.display(), plain(&error)))
+    let written = made.and_then(|()| disk::replace(path, 0o644, text.as_bytes()));
+    written.map(drop).map_err(|error| format!("{}: {}", path.display(), plain(&error)))
 }
 
 /// Removes a file, if it is there.

@@ -15,6 +15,7 @@ use crate::exec::child::{Child, Ending, Leftovers, Output};
 use crate::sync::file::party::{Out, Party};
 use crate::sync::file::rules::Rules;
 use crate::sync::file::wire::Hello;
+use crate::thread;
 
 use super::super::bounded::plain;
 use super::super::clock;
@@ -73,7 +74,7 @@ impl Worker {
             };
             worker.work();
         };
-        std::thread::Builder::new().name("files".into()).spawn(work).map(|_| ())
+        thread::start(c"files", thread::STACK, Box::new(work))
     }
 
     fn work(mut self) {
@@ -155,7 +156,7 @@ impl Worker {
             Order::Configure(rules, services) => {
                 self.store.configure(&rules);
                 self.inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)
-                    .inspect_err(|errno| log::warn!("files: no inotify: {}", errno.desc()))
+                    .inspect_err(|errno| log::warn!("files: no inotify: {}", plain(&(*errno).into())))
                     .ok();
                 self.rules.clone_from(&rules);
                 self.services = services;

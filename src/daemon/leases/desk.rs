@@ -1,16 +1,16 @@
 //! The lease file: reading it, knowing what it said, and writing it for a server that is about to start.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::limits;
 use crate::sync::lease::file::{self, Clock};
 use crate::sync::lease::shadow::{Change, Found, Read, Shadow};
 use crate::sync::lease::{Client, Life};
+use crate::{disk, limits};
 
 use super::super::clock;
 
@@ -64,14 +64,9 @@ pub fn read(path: &Path) -> io::Result<Option<(String, FileId)>> {
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(disk::failure("not a regular file"));
     }
-    let mut bytes =
-        Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0).min(limits::LEASE_FILE_BYTES));
-    file.take(limits::LEASE_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > limits::LEASE_FILE_BYTES {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
+    let bytes = disk::read(&file, limits::LEASE_FILE_BYTES)?;
     let text =
         String::from_utf8(bytes).unwrap_or_else(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
     Ok(Some((text, (metadata.dev(), metadata.ino()))))

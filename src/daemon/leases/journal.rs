@@ -4,16 +4,15 @@
 //! changes is appended; when the file has grown to several times its content it is written anew. After a kill the
 //! file says the truth up to the last turn, and it is void after a reboot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::engine::Instant;
-use crate::limits;
 use crate::sync::lease::table::{Entry, Table};
 use crate::sync::lease::wire;
+use crate::{disk, limits};
 
 /// The file. What others have cannot be told from it, so after a restart the other router sends everything once.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl Journal {
         for (address, entry) in table.lacking(&Default::default()) {
             wire::put_entry(address, entry, ORIGIN, &mut bytes);
         }
-        match begin(&self.path, &bytes) {
+        match disk::replace(&self.path, 0o600, &bytes) {
             Ok(file) => {
                 self.file = Some(file);
                 (self.length, self.fresh) = (bytes.len(), bytes.len());
@@ -98,20 +97,7 @@ impl Journal {
 }
 
 fn left(path: &Path) -> Option<Vec<u8>> {
-    let length = fs::metadata(path).ok()?.len();
-    if usize::try_from(length).ok()? > limits::LEASE_JOURNAL_BYTES {
-        return None;
-    }
-    fs::read(path).ok()
-}
-
-fn begin(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    let fresh = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(bytes)?;
-    fs::rename(&fresh, path)?;
-    Ok(file)
+    disk::load(path, limits::LEASE_JOURNAL_BYTES).ok()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
 use crate::engine::Instant;
+use crate::thread;
 
 use super::super::bounded::plain;
 use super::super::clock;
@@ -70,7 +71,7 @@ impl Watcher {
             nudge: EventFd::from_flags(flags)?,
         });
         let eyes = Eyes::open(Arc::clone(&shared))?;
-        std::thread::Builder::new().name("leases".into()).spawn(move || eyes.work())?;
+        thread::start(c"leases", thread::STACK, Box::new(move || eyes.work()))?;
         Ok(Watcher(shared))
     }
 
@@ -202,7 +203,7 @@ impl Eyes {
                     self.tell_problem(None);
                 }
                 Err(errno) => {
-                    return self.tell_problem(Some(format!("{}: {}", dir.display(), errno.desc())));
+                    return self.tell_problem(Some(format!("{}: {}", dir.display(), plain(&errno.into()))));
                 }
             }
         }

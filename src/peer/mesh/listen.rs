@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 use crate::peer::gate::Gate;
@@ -25,7 +27,7 @@ impl Mesh {
             }
             let free = self.listeners.iter().position(Option::is_none).unwrap_or(self.listeners.len());
             let opened = link::listen(route).and_then(|socket| {
-                let token = u16::try_from(free).map_err(std::io::Error::other)?;
+                let token = u16::try_from(free).map_err(|_| Errno::EMFILE)?;
                 poller.add(&socket, Source::PeerListener(token), Interest::Read)?;
                 Ok(socket)
             });

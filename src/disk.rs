@@ -1,0 +1,134 @@
+//! Files: read up to a limit, put in place whole, and their errors in words.
+
+use core::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// What is left of a file.
+///
+/// # Errors
+/// That of `read`; `FileTooLarge` beyond `max` bytes.
+pub fn read(file: &File, max: usize) -> io::Result<Vec<u8>> {
+    let bytes = beginning(file, max.saturating_add(1))?;
+    if bytes.len() > max { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// What is left of a file, up to so many bytes.
+///
+/// # Errors
+/// That of `read`.
+pub fn beginning(mut file: &File, max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while bytes.len() < max {
+        let start = bytes.len();
+        bytes.resize(start.saturating_add(READ_BYTES).min(max), 0);
+        let read = file.read(bytes.get_mut(start..).unwrap_or_default());
+        bytes.truncate(start.saturating_add(*read.as_ref().unwrap_or(&0)));
+        match read {
+            Ok(0) => break,
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(bytes)
+}
+
+/// A whole file.
+///
+/// # Errors
+/// Those of the system calls; `FileTooLarge` beyond `max` bytes.
+pub fn load(path: &Path, max: usize) -> io::Result<Vec<u8>> {
+    read(&File::open(path)?, max)
+}
+
+/// The text of a small file; what is not UTF-8 is replaced.
+///
+/// # Errors
+/// As of [`load`].
+pub fn text(path: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&load(path, SMALL)?).into_owned())
+}
+
+/// Puts a file in place of another, whole or not at all, and leaves it open for what is to be added.
+///
+/// # Errors
+/// Those of the system calls.
+pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
+    let fresh = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    file.write_all(content)?;
+    fs::rename(&fresh, path)?;
+    Ok(file)
+}
+
+/// An error in words alone: "No such file or directory", without the number.
+pub fn plain(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.rfind(" (os error").unwrap_or(text.len()));
+    text
+}
+
+/// An error that is only words. Those that the standard library makes of words bring along what shows text to
+/// programmers, with its tables of all characters.
+pub fn failure(words: impl Into<String>) -> io::Error {
+    io::Error::other(Failure(words.into()))
+}
+
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for Failure {}
+
+const READ_BYTES: usize = 16 << 10;
+/// What no small file exceeds.
+pub const SMALL: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_read_to_its_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let content: Vec<u8> = (0..50_000_u32).map(|number| number as u8).collect();
+        fs::write(&path, &content).unwrap();
+        let open = || File::open(&path).unwrap();
+
+        assert_eq!(read(&open(), 50_000).unwrap(), content);
+        assert_eq!(read(&open(), 49_999).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        assert_eq!(beginning(&open(), 20_000).unwrap(), content[..20_000]);
+        assert!(beginning(&open(), 0).unwrap().is_empty());
+        assert!(read(&File::open(dir.path()).unwrap(), 1).is_err());
+    }
+
+    #[test]
+    fn replaced_file_goes_on_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        fs::write(&path, "old").unwrap();
+
+        let mut file = replace(&path, 0o600, b"new").unwrap();
+        file.write_all(b", and more").unwrap();
+
+        assert_eq!(text(&path).unwrap(), "new, and more");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(replace(&dir.path().join("missing/file"), 0o600, b"").is_err());
+    }
+
+    #[test]
+    fn error_has_no_number() {
+        let missing = File::open("/missing").unwrap_err();
+        assert_eq!(plain(&missing), "No such file or directory");
+        assert_eq!(plain(&failure("why (so)")), "why (so)");
+    }
+}
