@@ -99,6 +99,8 @@ enum Starter {
 struct Trouble {
     /// The file could not be written at a takeover.
     takeover: Option<(String, Instant)>,
+    /// But it could be now.
+    is_mended: bool,
     /// The file can't be read.
     file: Option<(String, Instant)>,
     /// The other router's version can't be talked to.
@@ -193,12 +195,12 @@ impl Leases {
                     self.table.count(now)
                 );
                 self.unserved.clear();
-                self.trouble.takeover = None;
+                (self.trouble.takeover, self.trouble.is_mended) = (None, false);
                 Ok(())
             }
             Err(error) => {
                 let error = Error::File(path, error);
-                self.trouble.takeover = Some((error.to_string(), now));
+                (self.trouble.takeover, self.trouble.is_mended) = (Some((error.to_string(), now)), false);
                 Err(error)
             }
         }
@@ -207,7 +209,14 @@ impl Leases {
     /// Whether the DHCP server that runs here lacks leases that this router knows of. It stays so until
     /// [`Leases::prepare_takeover`].
     pub fn restart_wanted(&self) -> bool {
-        !self.unserved.is_empty()
+        !self.unserved.is_empty() || self.trouble.is_mended
+    }
+
+    /// What could not be written for the running server may be possible by now: then it is to be started again.
+    fn look_at_trouble(&mut self, now: Instant) {
+        let Some(watcher) = &self.watcher else { return };
+        let is_stuck = self.trouble.takeover.is_some() && self.service == Service::On;
+        self.trouble.is_mended = is_stuck && watcher.desk().rehearse(&self.table.leases(now)).is_ok();
     }
 
     /// Takes a configuration.

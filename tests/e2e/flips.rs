@@ -25,7 +25,8 @@ const TROUBLE: &str = r#"#!/bin/bash
 dir=$(dirname "$0")
 case $((RANDOM % 8)) in
 0) [ ! -f "$dir/trouble" ] || exec sleep 1000 ;;
-1) echo "not today" >&2; exit 1 ;;
+# Not with the status that says that a service does not run: that would be a lie.
+1) echo "not today" >&2; [ "$2" != running ] || exit 126; exit 1 ;;
 2) sleep "0.$((RANDOM % 10))" ;;
 3) [ ! -f "$dir/trouble" ] || sleep "$((RANDOM % 3)).5" ;;
 esac

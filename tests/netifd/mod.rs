@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use gwha::ubus::session::{Call, Event, Key};
+use gwha::ubus::session::{Call, CallId, Event, Key};
 use gwha::ubus::{Connection, Data, Method, Object, Status, json};
 
 const METHODS: &[Method] = &[
@@ -23,7 +23,7 @@ pub struct Reaction {
     pub busy: Duration,
     /// Whether it does what it was told.
     pub obeys: bool,
-    /// What it says; `None`: nothing, ever.
+    /// What it says; `None`: nothing until nobody waits for it any more.
     pub says: Option<Result<(), Status>>,
     /// How long the interface takes to come up, or to go down, afterwards.
     pub takes: Duration,
@@ -167,6 +167,8 @@ struct Server {
     waiting: VecDeque<Call>,
     /// What it is busy with, and until when.
     hand: Option<(Instant, Call, Reaction)>,
+    /// What is answered when it is too late.
+    late: Vec<(Instant, CallId)>,
 }
 
 impl Server {
@@ -179,7 +181,7 @@ impl Server {
             interface.key = Some(publish(&format!("network.interface.{}", interface.name)));
         }
         let (start, waiting) = (Instant::now(), VecDeque::new());
-        Server { state, start, connection, list, temper, switch, waiting, hand: None }
+        Server { state, start, connection, list, temper, switch, waiting, hand: None, late: Vec::new() }
     }
 
     fn run(mut self) {
@@ -192,6 +194,7 @@ impl Server {
             }));
             self.work();
             self.move_on();
+            self.end_silence();
             self.connection.flush();
             thread::sleep(Duration::from_millis(2));
         }
@@ -222,8 +225,23 @@ impl Server {
         match reaction.says {
             Some(Ok(())) => self.connection.session().answer(call.id, Ok(&answer)),
             Some(Err(status)) => self.connection.session().answer(call.id, Err(status)),
-            None => {}
+            // Not never: a session of the library keeps what it has to answer, and says no to more than sixteen.
+            None => {
+                let patience = if call.method == "dump" { 3 } else { 11 };
+                self.late.push((Instant::now() + Duration::from_secs(patience), call.id));
+            }
         }
+    }
+
+    fn end_silence(&mut self) {
+        let now = Instant::now();
+        let session = self.connection.session();
+        self.late.retain(|(at, id)| {
+            if *at <= now {
+                session.answer(*id, Err(Status::Timeout));
+            }
+            *at > now
+        });
     }
 
     fn order(&mut self, call: &Call, reaction: Reaction) {

@@ -146,6 +146,23 @@ impl Desk {
     /// # Errors
     /// Those of the system calls. The file is as it was then.
     pub fn write(&mut self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<()> {
+        let text = self.text(leases)?;
+        let id = replace(&self.path, &text)?;
+        self.begin(Watch::On);
+        self.look(&text, id, Steady::Yes, &mut Vec::new());
+        Ok(())
+    }
+
+    /// Whether [`Desk::write`] would succeed. The file stays as it is.
+    pub fn rehearse(&self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<()> {
+        let text = self.text(leases)?;
+        let fresh = beside(&self.path)?;
+        let written = write_new(&self.path, &fresh, &text);
+        fs::remove_file(&fresh)?;
+        written.map(|_| ())
+    }
+
+    fn text(&self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<String> {
         let before = read(&self.path)?;
         let mut old = Shadow::default();
         let clock = Clock { now: clock::now(), wall: clock::wall_micros() };
@@ -158,11 +175,7 @@ impl Desk {
             leases.iter().any(|(address, client, _)| *address == about && old.has(about, client))
         };
         let others: Vec<String> = old.others().iter().filter(stays).cloned().collect();
-        let text = file::write(leases.iter().copied(), &others, clock);
-        let id = replace(&self.path, &text)?;
-        self.begin(Watch::On);
-        self.look(&text, id, Steady::Yes, &mut Vec::new());
-        Ok(())
+        Ok(file::write(leases.iter().copied(), &others, clock))
     }
 }
 
@@ -198,19 +211,24 @@ const F_SETSIG: libc::c_int = 10;
 
 /// Puts a new file in the place of one. A server that still runs goes on writing the old one, which nobody reads any more.
 fn replace(path: &Path, text: &str) -> io::Result<FileId> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".gwha");
-    let fresh = path.with_file_name(name);
-    // In a directory where everybody may write, somebody may have put a link there.
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    let fresh = beside(path)?;
     let written = write_new(path, &fresh, text).and_then(|id| fs::rename(&fresh, path).map(|()| id));
     if written.is_err() {
         let _ = fs::remove_file(&fresh);
     }
     written
+}
+
+/// A name for a new file, which is not there.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".gwha");
+    let fresh = path.with_file_name(name);
+    // In a directory where everybody may write, somebody may have put a link there.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(fresh),
+    }
 }
 
 fn write_new(like: &Path, fresh: &Path, text: &str) -> io::Result<FileId> {

@@ -79,6 +79,7 @@ impl Daemon {
             Some((known, since)) if known == problem => (known, since),
             Some(_) | None => (problem, now),
         });
+        self.leases.look_at_trouble(now);
         self.greet_leases(now);
         self.tell_of_leases(now);
     }
