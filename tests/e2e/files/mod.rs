@@ -52,9 +52,13 @@ impl Router {
     /// As an editor does it: a new file in the place of the old one.
     fn write(&self, path: &str, content: &str) {
         let (file, fresh) = (self.file(path), self.file(&format!("{path}.tmp")));
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&fresh, content).unwrap();
-        fs::rename(fresh, file).unwrap();
+        // On a standby what the master does not have may be removed at any moment.
+        let write = || {
+            fs::create_dir_all(file.parent().unwrap())?;
+            fs::write(&fresh, content)?;
+            fs::rename(&fresh, &file)
+        };
+        until("it is written", LIMIT, || write().is_ok());
     }
 
     fn read(&self, path: &str) -> String {
