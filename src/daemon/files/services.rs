@@ -12,6 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::engine::Instant;
 use crate::exec::child::{Child, Ending, Leftovers, Output};
+use crate::thread;
 
 use super::super::bounded::plain;
 use super::super::clock;
@@ -48,8 +49,8 @@ pub fn reload(mail: &Arc<Mail>, services: &Services) {
         return;
     }
     let own = Arc::clone(mail);
-    match std::thread::Builder::new().name("reload".into()).spawn(move || work(&own)) {
-        Ok(_) => desk.is_manned = true,
+    match thread::start(c"reload", thread::STACK, Box::new(move || work(&own))) {
+        Ok(()) => desk.is_manned = true,
         Err(error) => desk.progress.error = Some((plain(&error), clock::now())),
     }
 }

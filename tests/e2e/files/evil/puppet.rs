@@ -177,7 +177,7 @@ impl Puppet {
         while Instant::now() < end {
             self.listen(ms(10));
             let reports = self.heard.iter().filter(|(kind, _)| *kind == kind::REPORT);
-            let last = reports.filter_map(|(_, body)| Report::decode(body)).last();
+            let last = reports.filter_map(|(_, body)| Report::decode(body)).next_back();
             if let Some(report) = last.filter(|it| it.number == number && it.is_settled) {
                 return Some(report);
             }
