@@ -123,12 +123,15 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
     all
 }
 
-/// How many edits a history has: `EDITS`, or what takes half a minute.
+/// The files that are edited: so many that none is kept aside more often than there is room for.
+const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "sub/a", "sub/b", "sub/c", "sub/sub/a", "sub/sub/b"];
+
+/// How many edits a history has: `EDITS`, or what takes a minute.
 fn edits_wanted() -> u32 {
     std::env::var("EDITS").ok().and_then(|it| it.parse().ok()).unwrap_or(EDITS)
 }
 
-const EDITS: u32 = 100;
+const EDITS: u32 = 200;
 
 /// A file on a router.
 type Place = (usize, String);
@@ -149,7 +152,7 @@ impl Edits {
         let mut edits = Edits::default();
         for number in 0..edits_wanted() {
             let at = below(2) as usize;
-            let name = format!("etc/app/{}", ["a", "b", "sub/c"][below(3) as usize]);
+            let name = format!("etc/app/{}", NAMES[below(NAMES.len() as u64) as usize]);
             edits.write(&routers[at], (at, name), format!("edit {number} on {at}"));
             thread::sleep(ms(below(400)));
             match below(12) {
