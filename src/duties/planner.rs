@@ -35,6 +35,8 @@ pub struct Job<'a> {
     pub duty: &'a Duty,
     /// What is to be done.
     pub act: Act,
+    /// How it should be.
+    pub wanted: Side,
 }
 
 /// How a thing is, as far as that is known.
@@ -162,7 +164,8 @@ impl Planner {
         let ticket = Ticket(self.last_ticket.wrapping_add(1));
         self.last_ticket = ticket.0;
         let Some(item) = self.items.get_mut(place) else { return false };
-        let started = hands.start(Job { ticket, duty: &item.duty, act }, now);
+        let Some(wanted) = item.wanted else { return false };
+        let started = hands.start(Job { ticket, duty: &item.duty, act, wanted }, now);
         let deadline = now.after(item.duty.kind.step().deadline);
         item.attempt = Some(Attempt { ticket, act, begun: now, deadline });
         match started {

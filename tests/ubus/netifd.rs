@@ -18,6 +18,8 @@ enum Mood {
     Obliging,
     Refusing,
     Silent,
+    /// Its device is not there.
+    Deviceless,
 }
 
 /// netifd with the interface `wan`, in the mood that is set.
@@ -30,6 +32,7 @@ fn netifd(socket: &Path, mood: &Arc<Mutex<Mood>>) -> Netifd {
             Reaction { obeys: false, says: Some(Err(Status::PermissionDenied)), ..Reaction::GOOD }
         }
         Mood::Silent => Reaction { obeys: false, says: None, ..Reaction::GOOD },
+        Mood::Deviceless => Reaction { available: false, ..Reaction::GOOD },
     };
     Netifd::start(socket, &[("wan", "static", "wan")], Box::new(temper), Box::new(|_, _| ()))
 }
@@ -107,4 +110,22 @@ fn netifd_that_refuses_or_says_nothing_keeps_no_role_from_changing_and_is_shown(
             });
         },
     );
+}
+
+#[test]
+fn interface_without_a_device_is_shown_and_not_left_wanted_on_a_standby() {
+    in_namespace("netifd::interface_without_a_device_is_shown_and_not_left_wanted_on_a_standby", || {
+        at_each_bus(|bus| {
+            let netifd = netifd(&bus.socket(), &mood(Mood::Deviceless));
+            let node = node(bus);
+            until(&node, "the router serves", || node.status()["role"] == "master");
+            until(&node, "what is missing is shown", || {
+                row(&node)["error"].as_str().is_some_and(|error| error.contains("its device is not there"))
+            });
+
+            drop(node);
+            let orders = netifd.orders();
+            assert_eq!(orders.last().map(|order| order.method.as_str()), Some("down"), "{orders:?}");
+        });
+    });
 }

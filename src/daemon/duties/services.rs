@@ -18,10 +18,15 @@ impl Toolbox<'_, '_> {
         self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
     }
 
-    pub(super) fn interface(&self, name: &str) -> Result<Seen, String> {
+    pub(super) fn interface(&self, name: &str, wanted: Side) -> Result<Seen, String> {
         if let Some(interface) = self.netifd(name) {
             return match (interface.autostart, interface.up || interface.pending) {
                 (true, true) => Ok(Seen::As(Side::Master)),
+                // It would come up later, so a standby has to take it back.
+                (true, false) if wanted != Side::Master => Ok(Seen::Neither),
+                (true, false) if !interface.available => {
+                    Err("netifd wants it up, but its device is not there".to_owned())
+                }
                 (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
                 (false, true) => Ok(Seen::Unknown),
                 (false, false) => Ok(Seen::As(Side::Standby)),
