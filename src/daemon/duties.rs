@@ -34,6 +34,7 @@ use crate::sorted::Map;
 use crate::status::Happening;
 use crate::ubus::Data;
 
+use super::bus::netifd::Interface;
 use super::bus::{Bus, CallError, CallId};
 use super::clock;
 use super::config_file::ConfigFile;
@@ -181,8 +182,9 @@ impl Duties {
     }
 
     /// The lines of the status.
-    pub fn rows(&self, now: Instant) -> Vec<Row> {
+    pub fn rows(&self, interfaces: &[Interface], now: Instant) -> Vec<Row> {
         let mut rows = self.planner.rows(now);
+        rows.iter_mut().for_each(|row| services::explain(row, interfaces));
         rows.extend(self.hooks.rows());
         rows
     }

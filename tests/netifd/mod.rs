@@ -305,8 +305,13 @@ fn dump(interfaces: &[Interface]) -> Data {
         let Interface { name, proto, device, autostart, available, phase, .. } = interface;
         let (up, pending) = (*phase == Phase::Up, matches!(phase, Phase::Setup(_)));
         let l3_device = if up { format!(r#""l3_device":"{device}","#) } else { String::new() };
+        let errors = if *available {
+            ""
+        } else {
+            r#","errors":[{"subsystem":"interface","code":"NO_DEVICE"}]"#
+        };
         format!(
-            r#"{{"interface":"{name}","up":{up},"pending":{pending},"available":{available},"autostart":{autostart},{l3_device}"proto":"{proto}","device":"{device}"}}"#
+            r#"{{"interface":"{name}","up":{up},"pending":{pending},"available":{available},"autostart":{autostart},{l3_device}"proto":"{proto}","device":"{device}"{errors}}}"#
         )
     });
     data(&format!(r#"{{"interface":[{}]}}"#, all.collect::<Vec<_>>().join(",")))

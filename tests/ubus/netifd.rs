@@ -20,6 +20,8 @@ enum Mood {
     Silent,
     /// Its device is not there.
     Deviceless,
+    /// An interface never comes up.
+    Stuck,
 }
 
 /// netifd with the interface `wan`, in the mood that is set.
@@ -32,6 +34,7 @@ fn netifd(socket: &Path, mood: &Arc<Mutex<Mood>>) -> Netifd {
             Reaction { obeys: false, says: Some(Err(Status::PermissionDenied)), ..Reaction::GOOD }
         }
         Mood::Silent => Reaction { obeys: false, says: None, ..Reaction::GOOD },
+        Mood::Stuck => Reaction { takes: Duration::from_secs(1000), ..Reaction::GOOD },
         Mood::Deviceless => Reaction { available: false, ..Reaction::GOOD },
     };
     Netifd::start(socket, &[("wan", "static", "wan")], Box::new(temper), Box::new(|_, _| ()))
@@ -110,6 +113,19 @@ fn netifd_that_refuses_or_says_nothing_keeps_no_role_from_changing_and_is_shown(
             });
         },
     );
+}
+
+#[test]
+fn interface_that_does_not_come_up_is_not_called_up() {
+    in_namespace("netifd::interface_that_does_not_come_up_is_not_called_up", || {
+        at_each_bus(|bus| {
+            let _netifd = netifd(&bus.socket(), &mood(Mood::Stuck));
+            let node = node(bus);
+            until(&node, "it is coming up", || row(&node)["observed"] == "coming up");
+            thread::sleep(Duration::from_millis(3000));
+            assert_eq!(row(&node)["observed"], "coming up");
+        });
+    });
 }
 
 #[test]
