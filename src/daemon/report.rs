@@ -59,7 +59,12 @@ impl Daemon {
             engine: &self.engine,
             file: &self.file,
             devices: self.system.devices(),
-            rows: self.system.rows(now).into_iter().chain(self.duties.rows(now)).collect(),
+            rows: self
+                .system
+                .rows(now)
+                .into_iter()
+                .chain(self.duties.rows(self.bus.network.interfaces(), now))
+                .collect(),
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,
