@@ -164,7 +164,7 @@ impl Bus {
         }
         let connection = link.connection.next_deadline().map(Instant::from_micros);
         let network = self.network.next_deadline().filter(|_| link.connection.is_up());
-        [connection, network].into_iter().flatten().min()
+        Instant::earliest(&[connection, network])
     }
 
     /// Sends what waits to be sent, as far as that is possible at once. To be called at the end of a turn.

@@ -207,8 +207,8 @@ impl Duties {
         hooks.run(&scene, &mut tools.children, now);
         let mut toolbox = Toolbox { tools, scene };
         planner.run(now, &mut toolbox);
-        let deadlines = [planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()];
-        self.next_deadline = deadlines.into_iter().flatten().min();
+        self.next_deadline =
+            Instant::earliest(&[planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()]);
     }
 
     /// A child has ended.

@@ -300,7 +300,7 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.engine.next_deadline(), self.chores.due()].into_iter().flatten().min()
+        Instant::earliest(&[self.engine.next_deadline(), self.chores.due()])
     }
 
     /// Does what is due.

@@ -165,7 +165,7 @@ impl System {
 
     /// When [`System::read`] and [`System::settle`] have something to do without any news.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.reconciler.next_deadline().into_iter().chain([self.kernel.next_deadline()]).min()
+        Instant::earliest(&[self.reconciler.next_deadline(), Some(self.kernel.next_deadline())])
     }
 
     /// How the addresses are, for the status.

@@ -45,7 +45,6 @@ use command::Pending;
 use cx::Cx;
 use group::Group;
 use receive::Demux;
-use timers::earliest;
 use track::{Answer, Carrier, Track};
 
 /// The decision maker of one node.
@@ -126,7 +125,11 @@ impl Engine {
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        earliest(self.due.iter().copied().chain(self.tracks.iter().map(Track::next_deadline)))
+        let mut next = Instant::earliest(&self.due);
+        for track in &self.tracks {
+            next = Instant::earliest(&[next, track.next_deadline()]);
+        }
+        next
     }
 
     /// The configuration in force.
@@ -330,7 +333,7 @@ impl Engine {
             for group in &self.groups {
                 for (at, used) in group.uses.iter().enumerate() {
                     let slot = &mut wanted[used.config.track.index()];
-                    *slot = earliest([*slot, group.wants_track(at, cx)]);
+                    *slot = Instant::earliest(&[*slot, group.wants_track(at, cx)]);
                 }
             }
             wanted

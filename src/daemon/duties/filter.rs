@@ -111,7 +111,7 @@ impl Toolbox<'_, '_> {
     fn devices(&self, duty: &Duty) -> Vec<String> {
         let mut devices: Vec<String> =
             self.members(duty).iter().map(|(_, device)| device.to_string()).collect();
-        devices.sort();
+        devices.sort_unstable();
         devices.dedup();
         devices
     }
@@ -145,7 +145,7 @@ impl Toolbox<'_, '_> {
         }
         let own = group.actions.up_on_master.iter();
         wans.extend(own.filter_map(|name| self.scene.device_of(&LinkRef::Interface(name.clone()))));
-        wans.sort();
+        wans.sort_unstable();
         wans.dedup();
         Ok((translations, wans))
     }

@@ -274,7 +274,7 @@ impl Toolbox<'_, '_> {
         let vips = self.scene.config.instances.iter().flat_map(|it| it.vips.iter().map(|vip| vip.address));
         let mut ignored: Vec<IpAddr> =
             own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).collect();
-        ignored.sort();
+        ignored.sort_unstable();
         ignored.dedup();
         let dir = self.scene.run_dir.file("");
         let text = super::conntrackd::configuration(&between, side, &dir, &ignored);

@@ -224,7 +224,7 @@ fn hotplug(dir: &Path) -> Vec<Hook> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(HOOKS_MAX).collect();
     paths.retain(|path| path.is_file());
-    paths.sort();
+    paths.sort_unstable();
     let hook = |path: &std::path::PathBuf| {
         let name = path.to_string_lossy().into_owned();
         Hook { program: Program::shell(SOURCE, &[&name]), name }

@@ -165,7 +165,7 @@ impl Eyes {
 
     fn wait(&self) {
         let settled = self.waiting.as_ref().map(|(_, _, at)| *at);
-        let next = self.due.map(|(at, _)| at).into_iter().chain(settled).min();
+        let next = Instant::earliest(&[self.due.map(|(at, _)| at), settled]);
         let left = next.map(|at| at.since(clock::now()));
         let left = if self.watched.is_none() { Some(LOST_RETRY) } else { left };
         // A millisecond more than is left, for the wait ends before that.

@@ -12,7 +12,6 @@ use super::super::event::Round;
 use super::super::member::{Found, Watch};
 use super::super::role::{Cause, Role};
 use super::super::time::Instant;
-use super::super::timers::earliest;
 use super::super::track::Doubt;
 use super::priority::{Doubting, Rise, STEP_BACK, TAKE};
 use super::{Group, Heard, Question, Speaker, State};
@@ -364,9 +363,11 @@ impl Group {
             State::Init => None,
             State::Standby(standby) => standby.question.next_deadline(),
         };
-        let missed = self.members.iter().filter(|member| member.usable() && !member.silent);
-        let own = [self.crash_due(), question, self.claim.at()];
-        earliest(missed.map(|member| member.master_down.at()).chain(own))
+        let mut next = Instant::earliest(&[self.crash_due(), question, self.claim.at()]);
+        for member in self.members.iter().filter(|member| member.usable() && !member.silent) {
+            next = Instant::earliest(&[next, member.master_down.at()]);
+        }
+        next
     }
 
     /// Rule 4: when every member has missed the master for Master_Down, those included whose link was lost

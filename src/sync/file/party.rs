@@ -242,7 +242,8 @@ impl Party {
     pub fn next_deadline(&self) -> Instant {
         let fetch = self.fetch.as_ref().map(|fetch| fetch.until);
         let retry = self.troubles.values().map(|trouble| trouble.retry).min();
-        [fetch, retry].into_iter().flatten().fold(self.scan_due.min(self.routine_due), Instant::min)
+        let own = self.scan_due.min(self.routine_due);
+        Instant::earliest(&[Some(own), fetch, retry]).unwrap_or(own)
     }
 
     /// What has to be done outside, in its order.
