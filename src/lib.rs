@@ -18,6 +18,7 @@ pub mod reconcile;
 mod record;
 pub mod sorted;
 pub mod status;
+pub mod stdio;
 pub mod sync;
 pub mod syslog;
 pub mod thread;

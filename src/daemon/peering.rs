@@ -4,7 +4,6 @@ use crate::sorted::Map;
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::model::{Config, GroupId};
 use crate::engine::{Event, Instant, Maintenance, Role};
@@ -107,7 +106,7 @@ impl Peering {
     /// When [`Daemon::expire_peers`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         let state = (self.mesh.connected().next().is_some()).then_some(self.state_due);
-        [self.mesh.next_deadline(), self.key_due, state].into_iter().flatten().min()
+        Instant::earliest(&[self.mesh.next_deadline(), self.key_due, state])
     }
 
     /// The state is to be told at the end of this turn.
@@ -380,6 +379,5 @@ fn group_id(config: &Config, name: &str) -> Option<GroupId> {
 
 /// Milliseconds since 1970. Shown, never used.
 fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::wall_micros() / 1000).unwrap_or(i64::MAX)
 }
