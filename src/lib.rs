@@ -1,6 +1,7 @@
 //! gwha lets two routers act as one gateway.
 
 pub mod cli;
+mod collect;
 pub mod config;
 pub mod control;
 pub mod daemon;

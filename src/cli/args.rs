@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use crate::collect::take_first;
 use crate::daemon::run_dir;
 use crate::syslog::Stderr;
 use crate::ubus::conn::SOCKETS;
@@ -234,7 +235,7 @@ impl<'a> Typed<'a> {
     }
 
     fn word(&mut self) -> Option<&'a str> {
-        (!self.words.is_empty()).then(|| self.words.remove(0))
+        take_first(&mut self.words)
     }
 
     /// Takes the value of an option, the last one if it was typed twice.
@@ -301,7 +302,10 @@ impl<'a> Typed<'a> {
         let force = self.has("--force");
         if let Some(address) = self.word() {
             let address = address.parse().map_err(|_| Error::Wanted(PAIR))?;
-            let code = core::mem::take(&mut self.words).concat();
+            let mut code = String::new();
+            while let Some(part) = self.word() {
+                code += part;
+            }
             if code.is_empty() {
                 return Err(Error::Wanted(PAIR));
             }

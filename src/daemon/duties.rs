@@ -21,6 +21,7 @@ use std::thread;
 
 use nix::errno::Errno;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Actions, Config, GroupId, LinkRef};
 use crate::disk;
 use crate::duties::{Duty, Kind, Planner, Side, Ticket};
@@ -105,6 +106,11 @@ impl Duties {
         })
     }
 
+    /// Kills the programs that still run.
+    pub fn kill_programs(&mut self) {
+        self.tools.children.kill_all();
+    }
+
     /// Takes a configuration, read from the file at `path`, and the groups' roles.
     pub fn configure(&mut self, config: &Config, path: &Path, role: impl Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
@@ -183,7 +189,7 @@ impl Duties {
             .flat_map(|group| {
                 dnsmasq::contradictions(&dnsmasq::served(config, group, &device_of), &self.tools.dhcp)
             })
-            .collect()
+            .into_vec()
     }
 
     /// What is not as it should be, in words.
@@ -194,7 +200,7 @@ impl Duties {
             let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
             format!("{kind} {name}: {observed}, not {wanted}{error}")
         };
-        rows.map(words).collect()
+        rows.map(words).into_vec()
     }
 
     fn run(&mut self, scene: Scene<'_>, now: Instant) {

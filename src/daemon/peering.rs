@@ -1,5 +1,6 @@
 //! The channel to the other routers, as the daemon runs it: its key, what is said on it, what was heard.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 use core::time::Duration;
 use std::path::Path;
@@ -320,7 +321,7 @@ impl Daemon {
                 self.peering.kept.forget(&group.name);
             }
         }
-        let peers: Vec<PeerId> = self.peering.mesh.connected().collect();
+        let peers: Vec<PeerId> = self.peering.mesh.connected().into_vec();
         for peer in peers {
             let mut state = state.clone();
             for group in &mut state.groups {
@@ -348,7 +349,7 @@ impl Daemon {
             maintenance: self.engine.maintenance() == Maintenance::On,
             uptime: u32::try_from(now.since(self.started).as_secs()).unwrap_or(u32::MAX),
             clock: wall_clock(),
-            groups: groups.collect(),
+            groups: groups.into_vec(),
         }
     }
 }

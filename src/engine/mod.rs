@@ -39,6 +39,7 @@ pub use view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TargetV
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, LinkId, TrackId};
 
 use command::Pending;
@@ -87,7 +88,7 @@ impl Engine {
         let config = Arc::clone(&self.config);
         self.tracks = ids(config.tracks.len())
             .map(|id| Track::new(TrackId(id), &config.tracks[usize::from(id)], now))
-            .collect();
+            .into_vec();
         for id in ids(config.groups.len()) {
             let remembered =
                 boot.groups.iter().find(|past| past.group == config.groups[usize::from(id)].name);
@@ -95,7 +96,7 @@ impl Engine {
             let group = Group::new(GroupId(id), &self.cx(now, &mut out, &mut results), remembered);
             self.groups.push(group);
         }
-        self.due = self.groups.iter().map(Group::next_deadline).collect();
+        self.due = self.groups.iter().map(Group::next_deadline).into_vec();
     }
 
     /// Takes in one event and adds what follows from it to `out`.
@@ -179,7 +180,7 @@ impl Engine {
         let used = |group: &Group| group.uses.iter().position(|used| used.config.track == id);
         let effects = self.groups.iter().filter_map(|group| used(group).map(|at| (group, at)));
         let effect = self.look(now, |cx| {
-            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).collect();
+            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).into_vec();
             shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned()
         });
         let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());

@@ -4,7 +4,6 @@
 //! loop does not have. Only what has changed gets to the loop, in portions.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -38,7 +37,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Outbox {
-    items: VecDeque<Item>,
+    items: Vec<Item>,
     problem: Option<String>,
 }
 
@@ -99,7 +98,8 @@ impl Watcher {
 
     fn take_from(mut outbox: MutexGuard<'_, Outbox>, bell: &EventFd, limit: usize) -> Vec<Item> {
         let count = limit.min(outbox.items.len());
-        let items = outbox.items.drain(..count).collect();
+        let left = outbox.items.split_off(count);
+        let items = core::mem::replace(&mut outbox.items, left);
         if outbox.items.is_empty() {
             let _ = bell.read();
         }

@@ -26,7 +26,7 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope};
-use crate::limits;
+use crate::{collect::IntoVec as _, limits};
 
 use super::action::{Action, Notice, RoleChange};
 use super::cx::Cx;
@@ -107,8 +107,8 @@ impl Group {
         let member = |id: &InstanceId| Member::new(*id, cx.instance(*id));
         Group {
             id,
-            members: config.instances.iter().map(member).collect(),
-            uses: config.tracks.iter().map(|track| Use::new(track.clone())).collect(),
+            members: config.instances.iter().map(member).into_vec(),
+            uses: config.tracks.iter().map(|track| Use::new(track.clone())).into_vec(),
             place: None,
             state: State::Init,
             role: Role::Init,
@@ -340,8 +340,7 @@ impl Group {
             self.serving_deadline(),
         ]);
         for member in &self.members {
-            let own = [next, member.advert.at(), member.retry.at(), member.announcer.due()];
-            next = Instant::earliest(&own);
+            next = Instant::earliest(&[next, member.advert.at(), member.retry.at(), member.announcer.due()]);
         }
         for used in &self.uses {
             next = Instant::earliest(&[next, used.damped_until]);

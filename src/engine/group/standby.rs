@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Base, Mode, Preempt};
 use crate::wire::types::Version;
 
@@ -310,7 +311,7 @@ impl Group {
             let doubt = cx.tracks[self.uses[*at].config.track.index()].doubt(*round);
             (doubt == Doubt::Confirmed).then_some(*at)
         };
-        let confirmed: Vec<usize> = standby.doubts.iter().filter_map(confirmed).collect();
+        let confirmed: Vec<usize> = standby.doubts.iter().filter_map(confirmed).into_vec();
         self.weigh(cx, Doubting::AllBut(&confirmed))
     }
 

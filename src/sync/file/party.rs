@@ -9,6 +9,7 @@ mod view;
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::sorted::Map;
@@ -230,7 +231,7 @@ impl Party {
         }
         if self.routine_due <= now {
             self.routine_due = now.after(ROUTINE_EVERY);
-            let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+            let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
             for peer in peers {
                 self.greet(peer);
                 self.say_report(peer);
