@@ -10,22 +10,26 @@ mod show;
 mod system;
 mod text;
 
-use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::ffi::CStr;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::config;
 use crate::daemon::{self, config_file, run_dir};
 use crate::peer::key::{self, Key};
-use crate::syslog;
+use crate::{stdio, syslog};
 
 use args::{Command, Invocation, Scope};
 use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
 
-/// Does what the arguments say, of which the first is the program's name. The exit status.
-pub fn main(arguments: Vec<OsString>) -> u8 {
-    match args::parse(lexopt::Parser::from_iter(arguments)) {
+/// Does what the arguments behind the program's name say. The exit status.
+pub fn main(arguments: &[&CStr]) -> u8 {
+    let words: Result<Vec<&str>, _> = arguments.iter().map(|argument| argument.to_str()).collect();
+    match words
+        .map_err(|_| args::Error::Wanted("arguments must be UTF-8"))
+        .and_then(|words| args::parse(&words))
+    {
         Ok(invocation) => invocation.carry_out(),
         Err(error) => {
             complain(&error.to_string());
@@ -150,8 +154,7 @@ fn keygen(file: &Path) -> u8 {
 
 /// Writes to standard output. That nobody reads it (`gwha status | head`) is no error.
 fn print(text: &str) -> u8 {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdio::print(stdio::OUTPUT, text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             complain(&error.to_string());
             CRITICAL
@@ -161,7 +164,8 @@ fn print(text: &str) -> u8 {
 }
 
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "gwha: {text}");
+    // Where else could it be told?
+    let _ = stdio::print(stdio::ERROR, &format!("gwha: {text}\n"));
 }
 
 /// For what asks a daemon: it is told apart whether there is one.

@@ -66,9 +66,9 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
 
 /// An error in words alone: "No such file or directory", without the number.
 pub fn plain(error: &io::Error) -> String {
-    let mut text = error.to_string();
-    text.truncate(text.rfind(" (os error").unwrap_or(text.len()));
-    text
+    let text = error.to_string();
+    let number = error.raw_os_error().map(|number| format!(" (os error {number})"));
+    number.and_then(|number| text.strip_suffix(&number).map(str::to_owned)).unwrap_or(text)
 }
 
 /// An error that is only words. Those that the standard library makes of words bring along what shows text to

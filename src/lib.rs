@@ -1,6 +1,7 @@
 //! gwha lets two routers act as one gateway.
 
 pub mod cli;
+mod collect;
 pub mod config;
 pub mod control;
 pub mod daemon;
@@ -18,6 +19,7 @@ pub mod reconcile;
 mod record;
 pub mod sorted;
 pub mod status;
+pub mod stdio;
 pub mod sync;
 pub mod syslog;
 pub mod thread;

@@ -5,8 +5,7 @@
 
 #![no_main]
 
-use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
-use std::os::unix::ffi::OsStrExt as _;
+use std::ffi::{CStr, c_char, c_int};
 
 use nix::sys::signal::{SigHandler, Signal, signal};
 
@@ -19,7 +18,6 @@ extern "C" fn main(count: c_int, arguments: *const *const c_char) -> c_int {
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: the C library gives so many strings, which stay as they are until the program ends.
-    let texts = (0..count).map(|at| unsafe { CStr::from_ptr(*arguments.add(at)) });
-    let arguments: Vec<OsString> = texts.map(|text| OsStr::from_bytes(text.to_bytes()).to_owned()).collect();
-    gwha::cli::main(arguments).into()
+    let arguments: Vec<&CStr> = (1..count).map(|at| unsafe { CStr::from_ptr(*arguments.add(at)) }).collect();
+    gwha::cli::main(&arguments).into()
 }

@@ -18,7 +18,7 @@ macro_rules! record {
                     $crate::record::record!(@name $member $($name)?),
                     $crate::record::record!(@value $member $($empty)?),
                 )),+];
-                place.table(&mut members.iter().copied())
+                place.members(members)
             }
         }
 
@@ -64,7 +64,8 @@ impl<T: Encode> Encode for Borrowed<'_, T> {
 
 impl<V: Encode> Encode for Map<String, V> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.table(&mut self.iter().map(|(key, value)| (key.as_str(), value as &dyn Encode)))
+        let mut entries = self.iter();
+        place.table(&mut || entries.next().map(|(key, value)| (key.as_str(), value as &dyn Encode)))
     }
 }
 

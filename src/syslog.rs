@@ -6,17 +6,17 @@
 
 use core::fmt::Write as _;
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::io::{self, IsTerminal as _, Write as _};
-use std::os::fd::AsFd;
+use core::time::Duration;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::time::{ClockId, clock_gettime};
 
-use crate::limits;
+use crate::{limits, stdio};
 
 /// Whether lines go to standard error too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Stderr {
 pub fn install(stderr: Stderr) {
     let copy = match stderr {
         Stderr::Always => true,
-        Stderr::IfTerminal => io::stderr().is_terminal(),
+        Stderr::IfTerminal => stdio::ERROR.is_terminal(),
     };
     let logger = Syslog::new(Path::new("/dev/log"), if copy { Copy::Stderr } else { Copy::Nowhere });
     // Leaked: a logger lives as long as the program.
@@ -69,7 +69,8 @@ struct Syslog {
 struct State {
     path: PathBuf,
     socket: Option<UnixDatagram>,
-    tried: Option<Instant>,
+    /// When, since the boot.
+    tried: Option<Duration>,
     untold: u32,
     line: String,
 }
@@ -164,9 +165,8 @@ impl State {
     }
 
     fn reconnect(&mut self) -> bool {
-        let now = Instant::now();
-        let is_too_early =
-            self.tried.is_some_and(|tried| now.saturating_duration_since(tried) < limits::LOG_RETRY);
+        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+        let is_too_early = self.tried.is_some_and(|tried| now.saturating_sub(tried) < limits::LOG_RETRY);
         if self.socket.is_some() || is_too_early {
             return false;
         }
@@ -180,10 +180,9 @@ impl State {
         let _ = write!(Clean(&mut self.line), "gwha: {}: {}", name(record.level()), record.args());
         self.line.push('\n');
         // A pipe that is ready takes 4096 bytes at once; one that is not would make us wait.
-        let stderr = io::stderr();
-        let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        let mut ready = [PollFd::new(stdio::ERROR, PollFlags::POLLOUT)];
         if poll(&mut ready, PollTimeout::ZERO).is_ok_and(|count| count > 0) {
-            let _ = stderr.lock().write_all(self.line.as_bytes());
+            let _ = stdio::print(stdio::ERROR, &self.line);
         }
     }
 }
@@ -234,7 +233,7 @@ const fn name(level: Level) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::Instant;
 
     use super::*;
 

@@ -53,6 +53,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/daemon/leases/desk.rs", "F_SETLEASE has no safe wrapper"),
     ("src/daemon/realtime.rs", "musl has no sched_setscheduler, nix neither"),
     ("src/main.rs", "what the C library starts is no safe function"),
+    ("src/stdio.rs", "descriptors that a program begins with"),
     ("src/thread.rs", "pthread_create has no safe wrapper but std's, which is 5 KB larger"),
 ];
 

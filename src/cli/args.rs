@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use lexopt::{Arg, Parser, ValueExt as _};
-
+use crate::collect::take_first;
 use crate::daemon::run_dir;
 use crate::syslog::Stderr;
 use crate::ubus::conn::SOCKETS;
@@ -116,172 +115,216 @@ pub enum Scope {
 #[derive(Debug)]
 pub enum Error {
     /// No command.
-    Missing,
+    NoCommand,
     /// No such command.
-    Unknown(String),
-    /// A command without its argument.
-    Incomplete(&'static str),
-    /// An option that the command does not have.
-    DoesNotTake(&'static str),
-    /// Anything else.
-    Syntax(lexopt::Error),
+    UnknownCommand(String),
+    /// No such option.
+    UnknownOption(String),
+    /// Something is missing, or is not what it should be.
+    Wanted(&'static str),
+    /// An option without its value.
+    NeedsValue(&'static str),
+    /// A word or an option that the command does not have.
+    Meaningless(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Missing => f.write_str("a command is missing"),
-            Error::Unknown(name) => write!(f, "no such command: {name}"),
-            Error::Incomplete(what) => f.write_str(what),
-            Error::DoesNotTake(option) => write!(f, "{option} means nothing to this command"),
-            Error::Syntax(error) => error.fmt(f),
+            Error::NoCommand => f.write_str("a command is missing"),
+            Error::UnknownCommand(name) => write!(f, "no such command: {name}"),
+            Error::UnknownOption(name) => write!(f, "no such option: {name}"),
+            Error::Wanted(what) => f.write_str(what),
+            Error::NeedsValue(option) => write!(f, "{option} needs a value"),
+            Error::Meaningless(what) => write!(f, "{what} means nothing here"),
         }
     }
 }
 
-impl From<lexopt::Error> for Error {
-    fn from(error: lexopt::Error) -> Error {
-        Error::Syntax(error)
-    }
+/// What comes behind an option.
+#[derive(Clone, Copy)]
+enum Takes {
+    Nothing,
+    Value,
 }
 
-/// Everything as it comes, before it is looked at together.
-#[derive(Default)]
-struct Raw {
-    words: Vec<String>,
-    config: Option<PathBuf>,
-    run_dir: Option<PathBuf>,
-    ubus: Option<PathBuf>,
-    json: bool,
-    stderr: bool,
-    system: bool,
-    to: Option<String>,
-    limit: Option<u32>,
-    pair: Request,
-}
+const OPTIONS: [(&str, Takes); 19] = [
+    ("-h", Takes::Nothing),
+    ("-V", Takes::Nothing),
+    ("--help", Takes::Nothing),
+    ("--version", Takes::Nothing),
+    ("--config", Takes::Value),
+    ("--run-dir", Takes::Value),
+    ("--ubus", Takes::Value),
+    ("--json", Takes::Nothing),
+    ("--stderr", Takes::Nothing),
+    ("--system", Takes::Nothing),
+    ("--to", Takes::Value),
+    ("--limit", Takes::Value),
+    ("--listen", Takes::Value),
+    ("--interface", Takes::Value),
+    ("--vip", Takes::Value),
+    ("--minutes", Takes::Value),
+    ("--force", Takes::Nothing),
+    ("--background", Takes::Nothing),
+    ("--show", Takes::Nothing),
+];
 
-/// Understands the arguments. Options may stand anywhere.
+/// Understands the arguments behind the program's name. Options may stand anywhere.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn parse(mut parser: Parser) -> Result<Invocation, Error> {
-    let mut raw = Raw::default();
-    let mut early = None;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Arg::Long("help") | Arg::Short('h') => early = Some(Command::Help),
-            Arg::Long("version") | Arg::Short('V') => early = Some(Command::Version),
-            Arg::Long("config") => raw.config = Some(parser.value()?.into()),
-            Arg::Long("run-dir") => raw.run_dir = Some(parser.value()?.into()),
-            Arg::Long("ubus") => raw.ubus = Some(parser.value()?.into()),
-            Arg::Long("json") => raw.json = true,
-            Arg::Long("stderr") => raw.stderr = true,
-            Arg::Long("system") => raw.system = true,
-            Arg::Long("to") => raw.to = Some(parser.value()?.string()?),
-            Arg::Long("limit") => raw.limit = Some(parser.value()?.parse()?),
-            Arg::Long("listen") => raw.pair.listen = Some(parser.value()?.parse()?),
-            Arg::Long("interface") => raw.pair.interface = Some(parser.value()?.string()?),
-            Arg::Long("vip") => raw.pair.vip = Some(vip(&parser.value()?.string()?)?),
-            Arg::Long("minutes") => raw.pair.minutes = Some(parser.value()?.parse()?),
-            Arg::Long("force") => raw.pair.force = true,
-            Arg::Long("background") => raw.pair.stage = Stage::Background,
-            Arg::Long("show") => raw.pair.stage = Stage::Earlier,
-            Arg::Value(word) => raw.words.push(word.string()?),
-            Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected().into()),
-        }
-    }
-    let command = match early {
-        Some(command) => command,
-        None => raw.command()?,
+pub fn parse(arguments: &[&str]) -> Result<Invocation, Error> {
+    let mut typed = Typed::split(arguments)?;
+    let config = typed.value("--config");
+    let run_dir = typed.value("--run-dir");
+    let ubus = typed.value("--ubus");
+    let command = if typed.has("--help") || typed.has("-h") {
+        Command::Help
+    } else if typed.has("--version") || typed.has("-V") {
+        Command::Version
+    } else {
+        typed.command()?
     };
-    let only_ubus = raw.ubus.is_some() && raw.run_dir.is_none();
-    let ubus = match (raw.ubus, &raw.run_dir) {
-        (Some(socket), _) => vec![socket],
-        (None, None) => SOCKETS.map(PathBuf::from).into(),
-        (None, Some(_)) => Vec::new(),
-    };
-    let config = raw.config.unwrap_or_else(|| CONFIG.into());
-    let run_dir = raw.run_dir.unwrap_or_else(|| run_dir::DEFAULT.into());
-    Ok(Invocation { command, config, run_dir, ubus, only_ubus })
+    Ok(Invocation {
+        command,
+        config: config.unwrap_or(CONFIG).into(),
+        run_dir: run_dir.unwrap_or(run_dir::DEFAULT).into(),
+        ubus: match (ubus, run_dir) {
+            (Some(socket), _) => vec![socket.into()],
+            (None, None) => SOCKETS.map(PathBuf::from).into(),
+            (None, Some(_)) => Vec::new(),
+        },
+        only_ubus: ubus.is_some() && run_dir.is_none(),
+    })
 }
 
-impl Raw {
-    fn command(&mut self) -> Result<Command, Error> {
-        let mut words = core::mem::take(&mut self.words).into_iter();
-        let form = if core::mem::take(&mut self.json) { Form::Json } else { Form::Text };
-        let name = words.next().ok_or(Error::Missing)?;
-        let command = match name.as_str() {
+/// Words and options, before they are looked at together. A command takes all that it understands; what is left
+/// would be ignored, and not what was meant.
+struct Typed<'a> {
+    words: Vec<&'a str>,
+    /// With their values; empty where there is none.
+    options: Vec<(&'static str, &'a str)>,
+}
+
+impl<'a> Typed<'a> {
+    fn split(arguments: &[&'a str]) -> Result<Typed<'a>, Error> {
+        let mut typed = Typed { words: Vec::new(), options: Vec::new() };
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            if !argument.starts_with('-') {
+                typed.words.push(argument);
+                continue;
+            }
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (*argument, None),
+            };
+            let Some((option, takes)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
+                return Err(Error::UnknownOption(name.into()));
+            };
+            let value = match (takes, value) {
+                (Takes::Nothing, None) => "",
+                (Takes::Nothing, Some(_)) => return Err(Error::Meaningless((*argument).into())),
+                (Takes::Value, Some(value)) => value,
+                (Takes::Value, None) => arguments.next().ok_or(Error::NeedsValue(option))?,
+            };
+            typed.options.push((option, value));
+        }
+        Ok(typed)
+    }
+
+    fn word(&mut self) -> Option<&'a str> {
+        take_first(&mut self.words)
+    }
+
+    /// Takes the value of an option, the last one if it was typed twice.
+    fn value(&mut self, name: &str) -> Option<&'a str> {
+        let mut value = None;
+        while let Some(at) = self.options.iter().position(|(option, _)| *option == name) {
+            value = Some(self.options.remove(at).1);
+        }
+        value
+    }
+
+    /// Whether an option was typed; takes it.
+    fn has(&mut self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    fn number(&mut self, name: &str) -> Result<Option<u32>, Error> {
+        let number = self.value(name).map(str::parse).transpose();
+        number.map_err(|_| Error::Wanted("--limit, --minutes: a number"))
+    }
+
+    fn form(&mut self) -> Form {
+        if self.has("--json") { Form::Json } else { Form::Text }
+    }
+
+    fn command(mut self) -> Result<Command, Error> {
+        let name = self.word().ok_or(Error::NoCommand)?;
+        let command = match name {
             "help" => Command::Help,
             "version" => Command::Version,
             "run" => Command::Run {
-                stderr: if core::mem::take(&mut self.stderr) { Stderr::Always } else { Stderr::IfTerminal },
+                stderr: if self.has("--stderr") { Stderr::Always } else { Stderr::IfTerminal },
             },
-            "status" => Command::Status { form },
-            "import" => match words.next() {
-                Some(file) => Command::Import { file: file.into() },
-                None => return Err(Error::Incomplete("import: which keepalived.conf?")),
-            },
+            "status" => Command::Status { form: self.form() },
+            "import" => {
+                let file = self.word().ok_or(Error::Wanted("import: which keepalived.conf?"))?;
+                Command::Import { file: file.into() }
+            }
             "check" => Command::Check {
-                scope: if core::mem::take(&mut self.system) { Scope::System } else { Scope::File },
-                file: words.next().map(PathBuf::from),
+                scope: if self.has("--system") { Scope::System } else { Scope::File },
+                file: self.word().map(PathBuf::from),
             },
-            "switch" => Command::Switch { to: self.to.take() },
-            "maintenance" => match words.next().as_deref() {
+            "switch" => Command::Switch { to: self.value("--to").map(String::from) },
+            "maintenance" => match self.word() {
                 Some("on") => Command::Maintenance { on: true },
                 Some("off") => Command::Maintenance { on: false },
-                Some(_) | None => return Err(Error::Incomplete("maintenance: on or off?")),
+                Some(_) | None => return Err(Error::Wanted("maintenance: on or off?")),
             },
             "sync" => Command::Sync,
-            "keygen" => Command::Keygen { file: words.next().unwrap_or_else(|| KEY.into()).into() },
-            "pair" => Command::Pair(self.pair(&mut words)?),
-            "history" => Command::History { form, limit: self.limit.take() },
-            "leases" => Command::Leases { form },
+            "keygen" => Command::Keygen { file: self.word().unwrap_or(KEY).into() },
+            "pair" => Command::Pair(self.pair()?),
+            "history" => Command::History { form: self.form(), limit: self.number("--limit")? },
+            "leases" => Command::Leases { form: self.form() },
             "reload" => Command::Reload,
             "release" => Command::Release,
-            _ => return Err(Error::Unknown(name)),
+            _ => return Err(Error::UnknownCommand(name.into())),
         };
-        self.must_be_used_up(&command, form)?;
-        match words.next() {
-            Some(word) => Err(lexopt::Error::UnexpectedArgument(word.into()).into()),
-            None => Ok(command),
-        }
+        let left = self.word().or(self.options.first().map(|(option, _)| *option));
+        left.map_or(Ok(command), |what| Err(Error::Meaningless(what.into())))
     }
 
     /// Without words the line is shown, with the two of a line it is typed. The code may have blanks in it.
-    fn pair(&mut self, words: &mut dyn Iterator<Item = String>) -> Result<Request, Error> {
-        let mut request = core::mem::take(&mut self.pair);
-        if let Some(address) = words.next() {
-            let address = address.parse().map_err(|_| Error::Incomplete(PAIR))?;
-            let code = words.collect::<String>();
+    fn pair(&mut self) -> Result<Request, Error> {
+        let force = self.has("--force");
+        if let Some(address) = self.word() {
+            let address = address.parse().map_err(|_| Error::Wanted(PAIR))?;
+            let mut code = String::new();
+            while let Some(part) = self.word() {
+                code += part;
+            }
             if code.is_empty() {
-                return Err(Error::Incomplete(PAIR));
+                return Err(Error::Wanted(PAIR));
             }
-            if (Request { force: false, ..request }) != Request::default() {
-                return Err(Error::Incomplete(
-                    "pair: beside the other router's line, only --force has a meaning",
-                ));
-            }
-            request = Request { join: Some((address, code)), force: request.force, ..Request::default() };
+            return Ok(Request { join: Some((address, code)), force, ..Request::default() });
         }
-        Ok(request)
-    }
-
-    /// A command takes all that it understands; what is left would be ignored, and not what was meant.
-    fn must_be_used_up(&self, command: &Command, form: Form) -> Result<(), Error> {
-        let shows =
-            matches!(command, Command::Status { .. } | Command::History { .. } | Command::Leases { .. });
-        let left = [
-            (self.stderr, "--stderr"),
-            (self.system, "--system"),
-            (self.to.is_some(), "--to"),
-            (self.limit.is_some(), "--limit"),
-            (self.pair != Request::default(), "what `pair` takes"),
-            (form == Form::Json && !shows, "--json"),
-        ];
-        match left.into_iter().find(|(is_left, _)| *is_left) {
-            Some((_, option)) => Err(Error::DoesNotTake(option)),
-            None => Ok(()),
-        }
+        let listen = self.value("--listen").map(str::parse).transpose();
+        Ok(Request {
+            join: None,
+            listen: listen.map_err(|_| Error::Wanted("--listen: an IPv4 address"))?,
+            interface: self.value("--interface").map(String::from),
+            vip: self.value("--vip").map(vip).transpose()?,
+            minutes: self.number("--minutes")?,
+            force,
+            stage: match (self.has("--background"), self.has("--show")) {
+                (_, true) => Stage::Earlier,
+                (true, false) => Stage::Background,
+                (false, false) => Stage::Terminal,
+            },
+        })
     }
 }
 
@@ -291,8 +334,8 @@ fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), Error> {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let length = length.map(str::parse).transpose().map_err(|_| Error::Incomplete(VIP))?;
-    Ok((address.parse().map_err(|_| Error::Incomplete(VIP))?, length))
+    let length = length.map(str::parse).transpose().map_err(|_| Error::Wanted(VIP))?;
+    Ok((address.parse().map_err(|_| Error::Wanted(VIP))?, length))
 }
 
 const VIP: &str = "--vip: an IPv4 address, or ADDRESS/LENGTH";

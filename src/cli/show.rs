@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::collect::IntoVec as _;
 use crate::status::{
     Checked, Group, Health, History, Instance, LeaseList, Peer, PeerRouter, SharedFile, Status, Target, Track,
 };
@@ -126,7 +127,7 @@ fn rejected(instance: &Instance) -> String {
     if rejected.is_empty() {
         return String::new();
     }
-    let reasons: Vec<String> = rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let reasons: Vec<String> = rejected.iter().map(|(reason, count)| format!("{count} {reason}")).into_vec();
     format!(", rejected {}", reasons.join(", "))
 }
 
@@ -150,8 +151,7 @@ fn channel_line(peer: &Peer) -> String {
         let error = peer.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
         return format!("peer {name}{address}: channel down{age}, {state}{error}");
     }
-    let words = [peer.role.as_deref(), peer.health.as_deref()];
-    let words: Vec<&str> = words.into_iter().flatten().collect();
+    let words = [&peer.role, &peer.health].into_iter().flatten().cloned().into_vec();
     let maintenance = if peer.maintenance == Some(true) { ", in maintenance" } else { "" };
     let version = peer.version.as_deref().unwrap_or("?");
     let instance = peer.instance.as_deref().unwrap_or("?");
@@ -162,7 +162,7 @@ fn channel_line(peer: &Peer) -> String {
 }
 
 fn track_line(track: &Track) -> String {
-    let targets: Vec<String> = track.targets.iter().map(target).collect();
+    let targets: Vec<String> = track.targets.iter().map(target).into_vec();
     let progress = match track.streak {
         0 => String::new(),
         streak => format!(", {streak} of {} tests say otherwise", track.needed),

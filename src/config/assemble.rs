@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use log::LevelFilter;
 
+use crate::collect::IntoVec as _;
+
 use super::conflict::Conflict;
 use super::drafts::{Drafts, GroupDraft};
 use super::finding::{Findings, Spot};
@@ -61,8 +63,8 @@ impl<'a> Selection<'a> {
         }
         Selection {
             all,
-            instances: all.instances.iter().filter(|instance| node.is_meant(&instance.only)).collect(),
-            groups: all.groups.iter().filter(|group| node.is_meant(&group.only)).collect(),
+            instances: all.instances.iter().filter(|instance| node.is_meant(&instance.only)).into_vec(),
+            groups: all.groups.iter().filter(|group| node.is_meant(&group.only)).into_vec(),
             tracks: &all.tracks,
             sync,
         }
@@ -88,7 +90,7 @@ pub fn no_such_section<'a>(
     have: impl Iterator<Item = &'a str> + Clone,
 ) -> Conflict {
     let suggestion = nearest(name, have.clone());
-    let have = have.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let have = have.filter(|name| !name.is_empty()).map(str::to_owned).into_vec();
     Conflict::NoSuchSection { kind, have, suggestion }
 }
 
@@ -98,15 +100,15 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     unique::check(&selection, findings);
     let main = main(drafts, node, findings);
     let plans = group::plans(&selection, findings);
-    let groups: Vec<Option<Group>> = plans.iter().map(|plan| plan.group(&selection, findings)).collect();
+    let groups: Vec<Option<Group>> = plans.iter().map(|plan| plan.group(&selection, findings)).into_vec();
     let mut links = Links::default();
     let instances: Vec<Option<Instance>> = selection
         .instances
         .iter()
         .enumerate()
         .map(|(index, draft)| instance(draft, index, &plans, &mut links))
-        .collect();
-    let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).collect();
+        .into_vec();
+    let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).into_vec();
     let sync = sync(&selection, &mut links, findings);
 
     let (enabled, log_level, scheduling, tools) = main?;
@@ -181,7 +183,7 @@ fn instance(draft: &InstanceDraft, index: usize, plans: &[Plan<'_>], links: &mut
         auth: speech.auth,
         mode: speech.mode,
         routers,
-        vips: draft.vips.iter().map(|given| given.value.clone()).collect(),
+        vips: draft.vips.iter().map(|given| given.value.clone()).into_vec(),
         hop_limit_min: speech.hop_limit_min,
         checksum: speech.checksum,
         accept_old_checksum: speech.accept_old_checksum,
@@ -249,5 +251,5 @@ fn check_count(selection: &Selection<'_>, routers: &[Given<IpAddr>], findings: &
 }
 
 fn addresses(given: &[Given<IpAddr>]) -> Vec<IpAddr> {
-    given.iter().map(|given| given.value).collect()
+    given.iter().map(|given| given.value).into_vec()
 }

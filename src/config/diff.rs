@@ -1,6 +1,7 @@
 //! What a new configuration changes of an old one.
 
 use super::model::{Config, Group, GroupId, Instance, InstanceId, LinkRef, Track, TrackUse};
+use crate::collect::IntoVec as _;
 use crate::wire::types::{Family, Vrid};
 
 /// What makes a virtual router the same one under another configuration: it keeps its role, whatever
@@ -50,7 +51,10 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     };
     let ids = (0..).map(InstanceId).zip(&old.instances);
     let removed = ids.filter(|(_, instance)| find(new, identity(old, instance)).is_none());
-    Diff { instances: new.instances.iter().map(fate).collect(), removed: removed.map(|(id, _)| id).collect() }
+    Diff {
+        instances: new.instances.iter().map(fate).into_vec(),
+        removed: removed.map(|(id, _)| id).into_vec(),
+    }
 }
 
 /// The identity of one of the configuration's instances; `None` if it is not of this configuration.
@@ -75,7 +79,7 @@ fn is_same_group(old: &Config, before: GroupId, new: &Config, after: GroupId) ->
         return false;
     };
     let members = |config: &Config, ids: &[InstanceId]| -> Vec<String> {
-        ids.iter().filter_map(|id| Some(config.instances.get(id.index())?.name.clone())).collect()
+        ids.iter().filter_map(|id| Some(config.instances.get(id.index())?.name.clone())).into_vec()
     };
     // Tracks are compared by what they are; the link is compared by name.
     let tracks = |config: &Config, group: &Group| -> Option<Vec<_>> {

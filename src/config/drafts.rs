@@ -1,5 +1,6 @@
 //! From the tree to drafts: each section by itself.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -93,24 +94,40 @@ impl Drafts {
     /// Reports what a `list only` names that is no router.
     pub fn check_only(&self, findings: &mut Findings) {
         let have = self.routers();
-        for given in self.only().filter(|given| !have.contains(&given.value)) {
-            let words: Vec<_> = have.iter().map(ToString::to_string).collect();
+        for given in self.only() {
+            if have.contains(&given.value) {
+                continue;
+            }
+            let words: Vec<_> = have.iter().map(ToString::to_string).into_vec();
             let suggestion = nearest(&given.value.to_string(), words.iter().map(String::as_str));
             findings.error(given.at.clone(), Conflict::NoSuchRouter { have: have.clone(), suggestion });
         }
     }
 
-    fn only(&self) -> impl Iterator<Item = &Given<IpAddr>> {
-        self.only_of_sections().chain(self.tracks.iter().flat_map(|track| &track.only))
+    fn only(&self) -> Vec<&Given<IpAddr>> {
+        let mut all = self.only_of_sections();
+        for track in &self.tracks {
+            all.extend(&track.only);
+        }
+        all
     }
 
     /// Every `list only` that makes whole sections come and go; that of a track counts in the engine.
-    pub fn only_of_sections(&self) -> impl Iterator<Item = &Given<IpAddr>> {
-        let mains = self.mains.iter().flat_map(|main| &main.only);
-        let instances = self.instances.iter().flat_map(|instance| &instance.only);
-        let groups = self.groups.iter().flat_map(|group| &group.only);
-        let syncs = self.syncs.iter().flat_map(|sync| &sync.only);
-        mains.chain(instances).chain(groups).chain(syncs)
+    pub fn only_of_sections(&self) -> Vec<&Given<IpAddr>> {
+        let mut all = Vec::new();
+        for main in &self.mains {
+            all.extend(&main.only);
+        }
+        for instance in &self.instances {
+            all.extend(&instance.only);
+        }
+        for group in &self.groups {
+            all.extend(&group.only);
+        }
+        for sync in &self.syncs {
+            all.extend(&sync.only);
+        }
+        all
     }
 
     /// Reads one section, the `index`-th of its type.

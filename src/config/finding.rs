@@ -170,7 +170,8 @@ impl Findings {
 /// Adds in the order of the file. The same section is looked at once for each router that it may be
 /// for: what was said is not repeated.
 fn push(list: &mut Vec<Finding>, omitted: &mut usize, finding: Finding) {
-    if list.contains(&finding) {
+    let text = finding.to_string();
+    if list.iter().any(|earlier| earlier.at == finding.at && earlier.to_string() == text) {
         return;
     }
     if list.len() >= FINDINGS_MAX {

@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
+
 use super::assemble::{Selection, no_such_section};
 use super::conflict::Conflict;
 use super::finding::{At, Findings};
@@ -43,7 +45,7 @@ pub fn plans<'a>(selection: &Selection<'a>, findings: &mut Findings) -> Vec<Plan
         }
         // In the order of the file: adverts leave in this order.
         let members: Vec<usize> =
-            (0..selection.instances.len()).filter(|index| wanted.contains(index)).collect();
+            (0..selection.instances.len()).filter(|index| wanted.contains(index)).into_vec();
         if !members.is_empty() {
             plans.push(Plan { name: &group.name, at: &group.at, members, role: &group.role });
         }
@@ -85,7 +87,7 @@ impl<'a> Plan<'a> {
         self.check_wait(selection, tracks.as_deref().unwrap_or_default(), findings);
         Some(Group {
             name: self.name.to_owned(),
-            instances: self.members.iter().map(|index| InstanceId(*index as u16)).collect(),
+            instances: self.members.iter().map(|index| InstanceId(*index as u16)).into_vec(),
             tracks: tracks?,
             base: base?,
             preempt: self.role.preempt?,
@@ -129,7 +131,7 @@ impl<'a> Plan<'a> {
 
     fn tracks(&self, selection: &Selection<'a>, findings: &mut Findings) -> Option<Vec<TrackUse>> {
         let uses: Vec<_> =
-            self.role.tracks.iter().map(|name| self.track(name, selection, findings)).collect();
+            self.role.tracks.iter().map(|name| self.track(name, selection, findings)).into_vec();
         uses.into_iter().collect()
     }
 
@@ -153,8 +155,11 @@ impl<'a> Plan<'a> {
         let somewhere = selection.all.routers();
         let is_known = track.only.iter().any(|only| somewhere.contains(&only.value));
         if places == Some(Places(0)) && is_known {
-            let have =
-                self.members(selection).flat_map(|member| member.listed()).map(|given| given.value).collect();
+            let have = self
+                .members(selection)
+                .flat_map(|member| member.listed())
+                .map(|given| given.value)
+                .into_vec();
             findings.error(name.at.clone(), Conflict::NoRouterOfGroup { track: name.value.clone(), have });
         }
         Some(TrackUse { track: TrackId(index as u16), places: places?, scope: self.scope(track) })
@@ -200,7 +205,7 @@ impl<'a> Plan<'a> {
             drafts.map(|pace| pace.rise_time()).max().unwrap_or(Duration::ZERO)
         };
         let routers: Vec<(IpAddr, Duration)> =
-            (0_u8..).zip(first.listed()).map(|(place, router)| (router.value, slowest(place))).collect();
+            (0_u8..).zip(first.listed()).map(|(place, router)| (router.value, slowest(place))).into_vec();
         let quickest = routers.iter().min_by_key(|(_, slowest)| *slowest);
         let latest = routers.iter().max_by_key(|(_, slowest)| *slowest);
         let (Some(&(router, own)), Some(&(other, needed))) = (quickest, latest) else { return };
@@ -228,7 +233,7 @@ fn check_places(here: &[Given<IpAddr>], there: &[Given<IpAddr>], other: &str, fi
         }
     }
     let hosts =
-        |list: &[Given<IpAddr>]| -> Vec<u64> { list.iter().map(|given| host_part(given.value)).collect() };
+        |list: &[Given<IpAddr>]| -> Vec<u64> { list.iter().map(|given| host_part(given.value)).into_vec() };
     let permuted = hosts(here).iter().all(|host| hosts(there).contains(host));
     let (Some(a), Some(b)) = (here.first(), there.first()) else { return };
     let comparable = family(a.value) == family(b.value);

@@ -15,6 +15,7 @@ use super::schema::{
     ACCEPT_OLD_CHECKSUM, ADVERT_INTERVAL, ANNOUNCE, ANNOUNCE_REFRESH, AUTH_PASS, CHECKSUM, DEVICE, INTERFACE,
     Key, MODE, ONLY, PEER, ROUTER, SOURCE, TTL_MIN, VERSION, VIP, VRID,
 };
+use crate::collect::IntoVec as _;
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm};
 
@@ -373,6 +374,6 @@ fn announce(reader: &mut Reader<'_>) -> Option<AnnounceSchedule> {
             reader.findings.error(later.at.clone(), Problem::NotAscending);
         }
     }
-    let bursts = written.iter().map(|given| Duration::from_millis(given.value.into())).collect();
+    let bursts = written.iter().map(|given| Duration::from_millis(given.value.into())).into_vec();
     Some(AnnounceSchedule { bursts, refresh })
 }

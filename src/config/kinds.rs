@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
+
 use super::limits::TEXT_BYTES_MAX;
 use super::model::{Vip, Weight};
 use super::problem::Secs;
@@ -125,12 +127,12 @@ impl<T: Copy + Sync> Kind for Choice<T> {
     }
 
     fn allowed(&self) -> String {
-        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("'{word}'")).collect();
+        let words: Vec<_> = self.0.iter().map(|(word, _)| format!("'{word}'")).into_vec();
         words.join(" or ")
     }
 
     fn words(&self) -> Vec<&'static str> {
-        self.0.iter().map(|(word, _)| *word).collect()
+        self.0.iter().map(|(word, _)| *word).into_vec()
     }
 }
 

@@ -8,6 +8,7 @@ use super::finding::{Finding, Findings, Rejected, Spot};
 use super::limits::ROUTERS_MAX;
 use super::model::{Config, Scheduling, Tools};
 use super::problem::Problem;
+use crate::collect::IntoVec as _;
 use crate::uci;
 
 /// A file that is in order.
@@ -50,7 +51,7 @@ pub fn load(file: &str, bytes: &[u8]) -> Result<Loaded, Rejected> {
     let tree = uci::parse(bytes).map_err(|broken| reject(&broken, file))?;
     let drafts = Drafts::read(&tree, &mut findings);
     drafts.check_only(&mut findings);
-    let depends_on_node = drafts.only_of_sections().next().is_some();
+    let depends_on_node = !drafts.only_of_sections().is_empty();
     let config = assemble(&drafts, Node::Unknown, &mut findings);
     if depends_on_node {
         for place in 0..ROUTERS_MAX {
@@ -98,5 +99,5 @@ fn reject(broken: &uci::Broken, file: &str) -> Rejected {
 
 /// The addresses of the router at `place` of every list.
 fn at_place(drafts: &Drafts, place: usize) -> Vec<IpAddr> {
-    drafts.instances.iter().filter_map(|instance| Some(instance.listed().get(place)?.value)).collect()
+    drafts.instances.iter().filter_map(|instance| Some(instance.listed().get(place)?.value)).into_vec()
 }

@@ -21,7 +21,7 @@ pub enum Problem {
     /// No such type of section.
     UnknownSection { suggestion: Option<String> },
     /// No such option in this type of section; `of` has the types that know it.
-    UnknownOption { suggestion: Option<String>, of: Vec<&'static str> },
+    UnknownOption { suggestion: Option<String>, of: Vec<String> },
     /// The section needs a name.
     Unnamed { kind: String },
     /// The section's name is longer than `max`.

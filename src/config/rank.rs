@@ -1,5 +1,7 @@
 //! The priority of a healthy node.
 
+use crate::collect::IntoVec as _;
+
 use super::assemble::Selection;
 use super::conflict::Conflict;
 use super::finding::{At, Findings};
@@ -62,14 +64,14 @@ fn place(priority: &PriorityDraft) -> Option<&At> {
 fn numbers(priority: &PriorityDraft) -> Option<Vec<u8>> {
     match priority {
         PriorityDraft::Own(own) => Some(vec![own.value]),
-        PriorityDraft::Each(each) => Some(each.iter().map(|given| given.value).collect()),
+        PriorityDraft::Each(each) => Some(each.iter().map(|given| given.value).into_vec()),
         PriorityDraft::Default | PriorityDraft::Wrong => None,
     }
 }
 
 /// 100, 90, 80 and so on.
 fn by_place(routers: usize) -> Vec<u8> {
-    (0..).take(routers).map(|place: u8| 100_u8.saturating_sub(place.saturating_mul(10))).collect()
+    (0..).take(routers).map(|place: u8| 100_u8.saturating_sub(place.saturating_mul(10))).into_vec()
 }
 
 /// `option priority` beside `list router`: for a file that is different on each router.
@@ -104,7 +106,7 @@ fn one_for_each(each: &[Given<u8>], routers: usize, findings: &mut Findings) -> 
         findings.error(given.at.clone(), problem);
         fits = false;
     }
-    fits.then(|| Base::ByPlace(each.iter().map(|given| given.value).collect()))
+    fits.then(|| Base::ByPlace(each.iter().map(|given| given.value).into_vec()))
 }
 
 /// From here on a priority has a meaning of its own among routers of gwha: 254 is said by one that an operator

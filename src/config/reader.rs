@@ -7,6 +7,7 @@ use super::kinds::{Kind, Visibility};
 use super::problem::Problem;
 use super::schema::{Described, Key, SECTIONS, SectionType, Shape};
 use super::suggest::nearest;
+use crate::collect::IntoVec as _;
 use crate::uci::{Entry, Item, Section, Value};
 
 /// A value with its place, for what is found out about it later.
@@ -68,7 +69,7 @@ impl<'a> Reader<'a> {
             .iter()
             .filter(|option| option.name() != but)
             .filter_map(|option| self.place(*option))
-            .collect()
+            .into_vec()
     }
 
     /// How many items are written, right or wrong; `None` if the option is not there.
@@ -108,13 +109,13 @@ impl<'a> Reader<'a> {
     /// an error.
     pub fn many<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
         let texts = self.texts(key);
-        texts.into_iter().filter_map(|text| self.parse(key, text)).collect()
+        texts.into_iter().filter_map(|text| self.parse(key, text)).into_vec()
     }
 
     /// As [`Reader::many`], with a warning for each item that was there before, which is left out.
     pub fn distinct<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
         let texts = self.distinct_texts(key);
-        texts.into_iter().filter_map(|text| self.parse(key, text)).collect()
+        texts.into_iter().filter_map(|text| self.parse(key, text)).into_vec()
     }
 
     /// An error: the option must be there.
@@ -151,7 +152,7 @@ impl<'a> Reader<'a> {
         if items.len() > max {
             self.findings.error(self.at_option(entry), Problem::TooMany { count: items.len(), max });
         }
-        items.iter().take(max).map(|item| self.item(key, entry, item)).collect()
+        items.iter().take(max).map(|item| self.item(key, entry, item)).into_vec()
     }
 
     fn distinct_texts(&mut self, key: &dyn Described) -> Vec<Written<'a>> {
@@ -214,13 +215,17 @@ struct Written<'a> {
 /// A value as it is shown: one line, not too long.
 fn excerpt(bytes: &[u8]) -> String {
     const SHOWN_MAX: usize = 60;
-    let text = String::from_utf8_lossy(bytes);
-    let plain: String = text.chars().take(SHOWN_MAX).flat_map(shown).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() { plain + "..." } else { plain }
-}
-
-fn shown(character: char) -> Vec<char> {
-    if character.is_control() { character.escape_default().collect() } else { vec![character] }
+    let mut plain = String::new();
+    for (at, character) in String::from_utf8_lossy(bytes).chars().enumerate() {
+        if at == SHOWN_MAX {
+            return plain + "...";
+        }
+        match character.is_control() {
+            true => plain.extend(character.escape_default()),
+            false => plain.push(character),
+        }
+    }
+    plain
 }
 
 fn unknown_option(schema: &SectionType, name: &str) -> Problem {
@@ -228,7 +233,7 @@ fn unknown_option(schema: &SectionType, name: &str) -> Problem {
     let of = SECTIONS
         .iter()
         .filter(|section| section.option(name).is_some())
-        .map(|section| section.name)
-        .collect();
+        .map(|section| section.name.to_owned())
+        .into_vec();
     Problem::UnknownOption { suggestion, of }
 }

@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
+
 use super::finding::At;
 use super::model::{Actions, Preempt};
 use super::problem::Problem;
@@ -71,7 +73,7 @@ fn priority(reader: &mut Reader<'_>) -> PriorityDraft {
     let bytes: Vec<_> = read
         .into_iter()
         .filter_map(|given| Some(Given { value: u8::try_from(given.value).ok()?, at: given.at }))
-        .collect();
+        .into_vec();
     match <[Given<u8>; 1]>::try_from(bytes) {
         Ok([own]) if !reader.is_list(&PRIORITY) => PriorityDraft::Own(own),
         Ok(one) if written == 1 => PriorityDraft::Each(one.into()),
@@ -94,7 +96,7 @@ fn actions(
     let script = reader.one(&SCRIPT);
     let conntrack = conntrack?.value;
     Some(Actions {
-        up_on_master: up_on_master.iter().map(|given| given.value.clone()).collect(),
+        up_on_master: up_on_master.iter().map(|given| given.value.clone()).into_vec(),
         run_on_master,
         reload_on_master,
         dhcp_on_master: dhcp_on_master?.value,
@@ -122,5 +124,5 @@ fn route(reader: &mut Reader<'_>) -> (Option<u32>, Option<u32>) {
 
 /// The values without their places.
 pub fn values<T>(given: Vec<Given<T>>) -> Vec<T> {
-    given.into_iter().map(|given| given.value).collect()
+    given.into_iter().map(|given| given.value).into_vec()
 }

@@ -1,5 +1,7 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
+use crate::collect::IntoVec as _;
+
 /// The candidate that is nearest to `word`, if it is near enough to be what was meant: one slip in a
 /// short word, two in a longer one. Of equals the first.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
@@ -26,7 +28,7 @@ fn slips(a: &str, b: &str) -> usize {
     let b = b.to_ascii_lowercase().into_bytes();
     // Rows of the table: the one before the previous, the previous, and the one that is filled.
     let mut before: Vec<usize> = Vec::new();
-    let mut previous: Vec<usize> = (0..=b.len()).collect();
+    let mut previous: Vec<usize> = (0..=b.len()).into_vec();
     for (i, &x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {

@@ -7,6 +7,7 @@ mod firewall;
 mod network;
 
 use super::model::{Config, Group, Instance, LinkRef};
+use crate::collect::IntoVec as _;
 use crate::uci::{Section, Tree};
 
 /// The files beside our own, as far as they are there.
@@ -60,7 +61,7 @@ impl<'a> Check<'a> {
 
     fn instances(&self, group: &Group) -> Vec<&'a Instance> {
         let config = self.config;
-        group.instances.iter().filter_map(|id| config.instances.get(id.index())).collect()
+        group.instances.iter().filter_map(|id| config.instances.get(id.index())).into_vec()
     }
 
     /// The network that an instance is on, if it is configured by that.
@@ -92,7 +93,7 @@ fn named<'a>(tree: &'a Tree, file: &str, kind: &str) -> Vec<(&'a Section, String
 
 /// The values of a list; of an option its words, as OpenWrt takes it where there should be a list.
 fn words<'a>(section: &'a Section, key: &str) -> Vec<&'a str> {
-    list(section, key).flat_map(|item| item.split_ascii_whitespace()).collect()
+    list(section, key).flat_map(|item| item.split_ascii_whitespace()).into_vec()
 }
 
 fn list<'a>(section: &'a Section, key: &str) -> impl Iterator<Item = &'a str> {

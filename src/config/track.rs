@@ -3,6 +3,8 @@
 use core::time::Duration;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::collect::IntoVec as _;
+
 use super::finding::At;
 use super::instance::{Need, link, section_name};
 use super::kinds::{Address, Kind};
@@ -112,7 +114,7 @@ type Asked = (Vec<Given<IpAddr>>, Option<TrackKind>);
 fn pinged(reader: &mut Reader<'_>, kind: fn(Vec<IpAddr>) -> TrackKind) -> Asked {
     let targets = targets(reader, |text| Address.parse(text), "an IPv4 or IPv6 address of a host");
     let complete = is_complete(reader, targets.len());
-    let asked = complete.then(|| kind(targets.iter().map(|given| given.value).collect()));
+    let asked = complete.then(|| kind(targets.iter().map(|given| given.value).into_vec()));
     (targets, asked)
 }
 
@@ -121,9 +123,9 @@ fn connected(reader: &mut Reader<'_>) -> Asked {
     let targets = targets(reader, parse, "ADDRESS:PORT or [IPV6-ADDRESS]:PORT, such as '192.0.2.1:53'");
     let complete = is_complete(reader, targets.len());
     let asked =
-        complete.then(|| TrackKind::Tcp { targets: targets.iter().map(|given| given.value).collect() });
+        complete.then(|| TrackKind::Tcp { targets: targets.iter().map(|given| given.value).into_vec() });
     let addresses = targets.into_iter().map(|given| Given { value: given.value.ip(), at: given.at });
-    (addresses.collect(), asked)
+    (addresses.into_vec(), asked)
 }
 
 fn script(reader: &mut Reader<'_>) -> Option<TrackKind> {

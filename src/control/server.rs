@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::getuid;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::collect::IntoVec as _;
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 use crate::ubus::Data;
@@ -90,7 +91,7 @@ impl Server {
         socket.listen(limits::CONTROL_CLIENTS as i32)?;
         socket.set_nonblocking(true)?;
         poller.add(&socket, Source::Control, Interest::Read)?;
-        let clients = core::iter::repeat_with(|| None).take(limits::CONTROL_CLIENTS).collect();
+        let clients = core::iter::repeat_with(|| None).take(limits::CONTROL_CLIENTS).into_vec();
         Ok(Server { path: path.to_owned(), listener: socket.into(), clients, accepted: 0 })
     }
 
@@ -133,6 +134,11 @@ impl Server {
         }
     }
 
+    /// Nobody can connect any more. A path without anybody behind it is told apart from a daemon that does not answer.
+    pub fn close(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// When [`Server::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.clients.iter().flatten().filter_map(|client| client.deadline).min()
@@ -159,13 +165,6 @@ impl Server {
             let _ = poller.remove(&client.stream);
             *place = None;
         }
-    }
-}
-
-impl Drop for Server {
-    /// A path without anybody behind it is told apart from a daemon that does not answer.
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
     }
 }
 

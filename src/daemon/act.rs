@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::collect::take_first;
 use crate::config::model::{GroupId, InstanceId};
 use crate::control::Answer;
 use crate::engine::{
@@ -45,7 +46,7 @@ impl Daemon {
 
     /// Gives what came of actions to the engine.
     pub(super) fn digest(&mut self, now: Instant) {
-        while let Some(fact) = self.facts.pop_front() {
+        while let Some(fact) = take_first(&mut self.facts) {
             self.step_once(now, fact.event());
         }
     }
@@ -70,7 +71,9 @@ impl Daemon {
             Action::Announce { instance } => self.system.announce(&self.config, instance),
             Action::Probe { track, round } => {
                 let answers = self.probes.start(track, round, now);
-                self.facts.extend(answers.into_iter().map(Fact::Answered));
+                for answer in answers {
+                    self.facts.push(Fact::Answered(answer));
+                }
             }
             Action::EndProbe { track, round } => self.probes.cancel(track, round),
             Action::KeepMaintenance(wanted) => {
@@ -99,7 +102,7 @@ impl Daemon {
         };
         if let Err(error) = sent {
             log::debug!("instance {}: advert not sent: {error}", instance.name);
-            self.facts.push_back(Fact::SendFailed(id));
+            self.facts.push(Fact::SendFailed(id));
         }
         if is_current && priority > 0 {
             let (role, epoch) = self.engine.role(instance.group);
@@ -152,7 +155,7 @@ impl Daemon {
     /// Brings the kernel to what the roles ask for.
     pub(super) fn settle(&mut self, now: Instant) {
         for applied in self.system.settle(now) {
-            self.facts.push_back(Fact::Applied(applied.group, applied.epoch, applied.outcome));
+            self.facts.push(Fact::Applied(applied.group, applied.epoch, applied.outcome));
         }
     }
 

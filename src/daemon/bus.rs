@@ -27,7 +27,6 @@ pub mod procd;
 mod serve;
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use crate::engine::Instant;
@@ -71,7 +70,7 @@ pub struct Bus {
     pub network: Network,
     last_call: u32,
     /// Calls of ours that have ended, and nobody was told.
-    ended: VecDeque<Ended>,
+    ended: Vec<Ended>,
 }
 
 /// What is there if there is to be a bus.
@@ -84,7 +83,7 @@ struct Link {
     /// What has come and nobody has looked at.
     events: Vec<Event>,
     /// Calls of our methods, to be carried out one in a turn.
-    calls: VecDeque<Call>,
+    calls: Vec<Call>,
     /// Calls of ours that are under way.
     open: Vec<(RequestId, CallId)>,
     /// Since when it is as it is: up, or down.
@@ -110,7 +109,7 @@ impl Bus {
                 object,
                 watched: None,
                 events: Vec::new(),
-                calls: VecDeque::new(),
+                calls: Vec::new(),
                 open: Vec::new(),
                 since: now,
                 was_up: false,
@@ -118,7 +117,7 @@ impl Bus {
                 logged: None,
             }
         });
-        Bus { link, network, last_call: 0, ended: VecDeque::new() }
+        Bus { link, network, last_call: 0, ended: Vec::new() }
     }
 
     /// Calls a method of somebody's object. How it ends comes to `Daemon::call_ended` in any case, and not later
@@ -131,7 +130,7 @@ impl Bus {
             None => Err(CallError::Disconnected),
         };
         if let Err(error) = begun {
-            self.ended.push_back((id, Err(error)));
+            self.ended.push((id, Err(error)));
         }
         id
     }
@@ -164,7 +163,7 @@ impl Bus {
         }
         let connection = link.connection.next_deadline().map(Instant::from_micros);
         let network = self.network.next_deadline().filter(|_| link.connection.is_up());
-        [connection, network].into_iter().flatten().min()
+        Instant::earliest(&[connection, network])
     }
 
     /// Sends what waits to be sent, as far as that is possible at once. To be called at the end of a turn.

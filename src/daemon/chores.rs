@@ -83,7 +83,7 @@ impl Daemon {
     }
 
     fn chores_deadline(&self) -> Option<Instant> {
-        let deadlines = [
+        Instant::earliest(&[
             self.system.next_deadline(),
             self.sockets.retry_at(),
             self.conflicts.retry_at(),
@@ -94,8 +94,7 @@ impl Daemon {
             self.duties.next_deadline(),
             self.leases.next_deadline(),
             self.files.next_deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
+        ])
     }
 }
 

@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
@@ -17,21 +16,25 @@ use crate::engine::Instant;
 /// and a node must know how long it was away before it believes that it is still master. Both clocks never
 /// step, and both go on when the daemon is restarted, so times on tmpfs stay good until the next boot.
 pub fn now() -> Instant {
-    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap_or_else(|_| TimeSpec::new(0, 0));
-    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
-    Instant::from_micros(seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000))
+    Instant::from_micros(micros(ClockId::CLOCK_BOOTTIME))
 }
 
 /// Seconds since 1970 by the wall clock: for people only. It may step by years.
 pub fn wall_seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    wall_micros() / 1_000_000
 }
 
 /// Microseconds since 1970 by the wall clock. It may step by years; for files that other programs date with it.
 pub fn wall_micros() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    micros(ClockId::CLOCK_REALTIME)
+}
+
+/// A clock's microseconds; 0 where the C library can't tell them: one of 32 bits after 2038.
+fn micros(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock).unwrap_or_else(|_| TimeSpec::new(0, 0));
+    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
 }
 
 /// The timer of the loop.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Scheduling};
 use crate::config::{self, Loaded, Rejected};
 use crate::status::{Checked, ConfigState};
@@ -141,5 +142,5 @@ fn check_content(path: &Path) -> (Checked, Option<(Loaded, Hash)>) {
 }
 
 fn sentences(findings: &[config::Finding]) -> Vec<String> {
-    findings.iter().map(ToString::to_string).collect()
+    findings.iter().map(ToString::to_string).into_vec()
 }

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, InstanceId, LinkId};
 use crate::disk;
 use crate::engine::Instant;
@@ -233,7 +234,7 @@ impl Tap {
 impl Wanted {
     /// What the filter compares: the last 32 bits of each address.
     fn keys(&self) -> Vec<u32> {
-        self.guarded.iter().map(|guarded| filter::key(guarded.address)).collect()
+        self.guarded.iter().map(|guarded| filter::key(guarded.address)).into_vec()
     }
 }
 
@@ -249,7 +250,7 @@ fn wanted(config: &Config, device: impl Fn(LinkId) -> Option<Device>) -> Vec<Wan
         match all.iter_mut().find(|it| it.device == device && it.family == instance.family) {
             Some(found) => found.guarded.extend(guarded),
             None => {
-                let guarded = guarded.collect();
+                let guarded = guarded.into_vec();
                 all.push(Wanted { device, family: instance.family, guarded });
             }
         }

@@ -22,6 +22,7 @@ use std::thread;
 
 use nix::errno::Errno;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Actions, Config, GroupId, LinkRef};
 use crate::disk;
 use crate::duties::{Duty, ELSEWHERE_MAX, Handover, Kind, Planner, Side, Ticket};
@@ -113,6 +114,11 @@ impl Duties {
         })
     }
 
+    /// Kills the programs that still run.
+    pub fn kill_programs(&mut self) {
+        self.tools.children.kill_all();
+    }
+
     /// Takes a configuration, read from the file at `path`, and the groups' roles.
     pub fn configure(&mut self, config: &Config, path: &Path, role: impl Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
@@ -200,7 +206,7 @@ impl Duties {
             .flat_map(|group| {
                 dnsmasq::contradictions(&dnsmasq::served(config, group, &device_of), &self.tools.dhcp)
             })
-            .collect()
+            .into_vec()
     }
 
     /// What is not as it should be, in words.
@@ -211,7 +217,7 @@ impl Duties {
             let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
             format!("{kind} {name}: {observed}, not {wanted}{error}")
         };
-        rows.map(words).collect()
+        rows.map(words).into_vec()
     }
 
     fn run(&mut self, scene: Scene<'_>, now: Instant) {
@@ -224,8 +230,8 @@ impl Duties {
         hooks.run(&scene, &mut tools.children, now);
         let mut toolbox = Toolbox { tools, scene };
         planner.run(now, &mut toolbox);
-        let deadlines = [planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()];
-        self.next_deadline = deadlines.into_iter().flatten().min();
+        self.next_deadline =
+            Instant::earliest(&[planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()]);
     }
 
     /// A child has ended.

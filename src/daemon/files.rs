@@ -132,7 +132,7 @@ impl Files {
         };
         let reload = self.reloading.as_ref().map(|reloading| reloading.until);
         let orders = (!self.orders.is_empty()).then_some(Instant::from_micros(0));
-        [Some(self.routine_due), hold, reload, orders, self.notices.due()].into_iter().flatten().min()
+        Instant::earliest(&[Some(self.routine_due), hold, reload, orders, self.notices.due()])
     }
 
     /// Whether whoever listens has everything, as far as that is possible, since the last look that was asked for.

@@ -5,6 +5,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::Routers;
 use crate::engine::{Command, CommandId, Event, Instant, SwitchTo};
 use crate::limits;
@@ -177,7 +178,7 @@ impl Daemon {
 
     /// Why this router would not take over; `None` if it would.
     fn cannot_take(&self, now: Instant) -> Option<String> {
-        let standing = self.groups().map(|id| self.engine.group(id, now)).collect::<Vec<_>>();
+        let standing = self.groups().map(|id| self.engine.group(id, now)).into_vec();
         let bad = standing
             .iter()
             .find(|view| view.role != crate::engine::Role::Master && view.priority <= STEP_BACK)?;

@@ -4,11 +4,11 @@
 //! has twice as many lines as are of interest. It lives in memory, so that it costs no flash, and it is void
 //! after a reboot, when ages can't be told any more.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::collect::{IntoVec as _, take_first};
 use crate::engine::Instant;
 use crate::status::Happening;
 use crate::ubus::{Data, json};
@@ -19,7 +19,7 @@ use crate::{disk, limits};
 pub struct History {
     path: PathBuf,
     boot: String,
-    events: VecDeque<Happening>,
+    events: Vec<Happening>,
     /// `None` after a failure: memory alone has to do.
     file: Option<File>,
     lines: usize,
@@ -40,9 +40,9 @@ impl History {
         event.at_us = Some(now.as_micros());
         let line = encode(&event);
         if self.events.len() >= limits::HISTORY_ENTRIES {
-            self.events.pop_front();
+            take_first(&mut self.events);
         }
-        self.events.push_back(event);
+        self.events.push(event);
         if self.lines > 2 * limits::HISTORY_ENTRIES {
             return self.rewrite();
         }
@@ -52,7 +52,7 @@ impl History {
     /// The last events, at most `limit`, the youngest last, with their ages.
     pub fn last(&self, limit: usize, now: Instant) -> Vec<Happening> {
         let skipped = self.events.len().saturating_sub(limit);
-        self.events.iter().skip(skipped).map(|event| with_age(event, now)).collect()
+        self.events.iter().skip(skipped).map(|event| with_age(event, now)).into_vec()
     }
 
     fn append(&mut self, line: &str) {
@@ -76,17 +76,16 @@ impl History {
     }
 }
 
-fn read(path: &Path, boot: &str) -> io::Result<VecDeque<Happening>> {
+fn read(path: &Path, boot: &str) -> io::Result<Vec<Happening>> {
     let text = disk::beginning(&File::open(path)?, limits::HISTORY_BYTES)?;
     let text = String::from_utf8_lossy(&text);
     let mut lines = text.lines();
     if lines.next() != Some(boot) {
-        return Ok(VecDeque::new());
+        return Ok(Vec::new());
     }
-    let mut events: VecDeque<Happening> = lines.filter_map(decode).collect();
-    while events.len() > limits::HISTORY_ENTRIES {
-        events.pop_front();
-    }
+    let mut events = lines.filter_map(decode).into_vec();
+    let too_many = events.len().saturating_sub(limits::HISTORY_ENTRIES);
+    events.drain(..too_many);
     Ok(events)
 }
 

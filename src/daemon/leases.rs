@@ -368,6 +368,6 @@ impl Leases {
             Service::Off | Service::On => None,
         };
         let flush = self.flushes.iter().map(|flush| flush.until).min();
-        [Some(self.routine_due), ending, flush].into_iter().flatten().min()
+        Instant::earliest(&[Some(self.routine_due), ending, flush])
     }
 }

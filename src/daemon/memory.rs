@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::collect::IntoVec as _;
 use crate::engine::{Epoch, Instant, Remembered};
 use crate::{disk, limits};
 
@@ -33,7 +34,7 @@ impl Memory {
         if boot.is_none_or(|boot| header_of(boot) != header) {
             return Vec::new();
         }
-        records.chunks_exact(RECORD_BYTES).take(limits::REMEMBERED_GROUPS).filter_map(decode).collect()
+        records.chunks_exact(RECORD_BYTES).take(limits::REMEMBERED_GROUPS).filter_map(decode).into_vec()
     }
 
     /// A memory that has nothing to remember yet; the file stays as it is until [`Memory::set_groups`].
@@ -52,7 +53,7 @@ impl Memory {
     /// remembered of them.
     pub fn set_groups(&mut self, names: Vec<String>, left: &[Remembered]) {
         let known: Vec<Remembered> =
-            self.bytes.chunks_exact(RECORD_BYTES).filter_map(decode).chain(left.iter().cloned()).collect();
+            self.bytes.chunks_exact(RECORD_BYTES).filter_map(decode).chain(left.iter().cloned()).into_vec();
         self.bytes.clear();
         for name in names.iter().take(limits::REMEMBERED_GROUPS) {
             let remembered = known.iter().find(|known| known.group == *name);

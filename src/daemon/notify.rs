@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use log::Level;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, TrackId};
 use crate::engine::{Cause, Instant, Notice, Role, RoleChange};
 use crate::limits;
@@ -98,7 +99,7 @@ pub fn sync_changed(trouble: Result<&str, &str>) -> Line {
 /// Addresses that another router has lent to somebody else, while the routers did not see each other.
 pub fn lent_twice(addresses: &[IpAddr]) -> Line {
     const NAMED: usize = 4;
-    let named: Vec<String> = addresses.iter().take(NAMED).map(IpAddr::to_string).collect();
+    let named: Vec<String> = addresses.iter().take(NAMED).map(IpAddr::to_string).into_vec();
     let more = match addresses.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),

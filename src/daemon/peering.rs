@@ -1,10 +1,10 @@
 //! The channel to the other routers, as the daemon runs it: its key, what is said on it, what was heard.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::model::{Config, GroupId};
 use crate::engine::{Event, Instant, Maintenance, Role};
@@ -107,7 +107,7 @@ impl Peering {
     /// When [`Daemon::expire_peers`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         let state = (self.mesh.connected().next().is_some()).then_some(self.state_due);
-        [self.mesh.next_deadline(), self.key_due, state].into_iter().flatten().min()
+        Instant::earliest(&[self.mesh.next_deadline(), self.key_due, state])
     }
 
     /// The state is to be told at the end of this turn.
@@ -323,7 +323,7 @@ impl Daemon {
                 self.peering.kept.forget(&group.name);
             }
         }
-        let peers: Vec<PeerId> = self.peering.mesh.connected().collect();
+        let peers: Vec<PeerId> = self.peering.mesh.connected().into_vec();
         for peer in peers {
             let mut state = state.clone();
             for group in &mut state.groups {
@@ -352,7 +352,7 @@ impl Daemon {
             maintenance: self.engine.maintenance() == Maintenance::On,
             uptime: u32::try_from(now.since(self.started).as_secs()).unwrap_or(u32::MAX),
             clock: wall_clock(),
-            groups: groups.collect(),
+            groups: groups.into_vec(),
         }
     }
 }
@@ -383,6 +383,5 @@ fn group_id(config: &Config, name: &str) -> Option<GroupId> {
 
 /// Milliseconds since 1970. Shown, never used.
 fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::wall_micros() / 1000).unwrap_or(i64::MAX)
 }

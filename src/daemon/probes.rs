@@ -1,5 +1,6 @@
 //! One prober for each track, kept over a reload if the track is the same.
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Track, TrackId, TrackKind};
 use crate::engine::{Event, Instant, ProbeOutcome, Round};
 use crate::netlink::IfName;
@@ -119,5 +120,5 @@ fn answers(slot: &Slot, results: &mut Vec<ProbeResult>) -> Vec<Answer> {
             };
             Answer { track: slot.track, round: Round(round), target, outcome }
         })
-        .collect()
+        .into_vec()
 }

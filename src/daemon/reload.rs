@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Scheduling};
 use crate::engine::{Boot, Engine, Event, Instant};
 use crate::status::Checked;
@@ -139,5 +140,5 @@ impl Daemon {
 }
 
 fn group_names(config: &Config) -> Vec<String> {
-    config.groups.iter().map(|group| group.name.clone()).collect()
+    config.groups.iter().map(|group| group.name.clone()).into_vec()
 }

@@ -5,6 +5,7 @@ mod warnings;
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{
     Config, Group, GroupId, Instance, InstanceId, Mode, Preempt, Track, TrackId, TrackKind,
 };
@@ -64,7 +65,7 @@ impl Daemon {
                 .rows(now)
                 .into_iter()
                 .chain(self.duties.rows(self.bus.network.interfaces(), now))
-                .collect(),
+                .into_vec(),
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,
@@ -86,7 +87,7 @@ impl Sources<'_> {
     pub fn status(self) -> Status {
         let config = self.engine.config();
         let views: Vec<GroupView> =
-            (0..).map(GroupId).take(config.groups.len()).map(|id| self.engine.group(id, self.now)).collect();
+            (0..).map(GroupId).take(config.groups.len()).map(|id| self.engine.group(id, self.now)).into_vec();
         let youngest = views.iter().max_by_key(|view| view.since);
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -98,10 +99,12 @@ impl Sources<'_> {
             cause: youngest.map(|view| view.cause.to_string()),
             cause_code: youngest.map(|view| view.cause.code().into()),
             config: self.file.state(),
-            groups: config.groups.iter().zip(&views).map(|(group, view)| self.group(group, view)).collect(),
-            instances: zip_ids(&config.instances, InstanceId).map(|(id, it)| self.instance(id, it)).collect(),
-            tracks: zip_ids(&config.tracks, TrackId).map(|(id, it)| self.track(id, it)).collect(),
-            actions: self.rows.iter().map(action).collect(),
+            groups: config.groups.iter().zip(&views).map(|(group, view)| self.group(group, view)).into_vec(),
+            instances: zip_ids(&config.instances, InstanceId)
+                .map(|(id, it)| self.instance(id, it))
+                .into_vec(),
+            tracks: zip_ids(&config.tracks, TrackId).map(|(id, it)| self.track(id, it)).into_vec(),
+            actions: self.rows.iter().map(action).into_vec(),
             leases: self.leases.status(self.now),
             files: self.files.status(self.now),
             ..Status::default()
@@ -129,8 +132,8 @@ impl Sources<'_> {
             priority: view.priority,
             base_priority: view.base,
             preempt: group.preempt == Preempt::On,
-            instances: group.instances.iter().filter_map(instance_name).collect(),
-            tracks: group.tracks.iter().filter_map(|used| track_name(used.track)).collect(),
+            instances: group.instances.iter().filter_map(instance_name).into_vec(),
+            tracks: group.tracks.iter().filter_map(|used| track_name(used.track)).into_vec(),
             blocked_by: view.blocked_by.clone(),
             master: view.master.map(|master| status::Master {
                 address: master.address.to_string(),
@@ -156,9 +159,9 @@ impl Sources<'_> {
             mode: mode(instance.mode).into(),
             state: state.name().into(),
             problem: view.problem.map(|problem| problem.to_string()),
-            vips: instance.vips.iter().map(vip).collect(),
+            vips: instance.vips.iter().map(vip).into_vec(),
             source: view.source.map(|source| source.to_string()),
-            peers: view.peers.iter().map(|peer| self.peer(peer)).collect(),
+            peers: view.peers.iter().map(|peer| self.peer(peer)).into_vec(),
             advert_interval_ms: millis(instance.interval.duration()),
             master_down_ms: millis(view.master_down),
             counters: status::Counters {
@@ -189,7 +192,7 @@ impl Sources<'_> {
             name: track.name.clone(),
             kind: kind(&track.kind).into(),
             state: view.state.name().into(),
-            targets: names.into_iter().zip(&view.targets).map(|(name, it)| target(name, it)).collect(),
+            targets: names.into_iter().zip(&view.targets).map(|(name, it)| target(name, it)).into_vec(),
             streak: view.streak,
             needed: view.needed,
             since: self.age(view.since),
@@ -224,12 +227,12 @@ fn target(name: String, view: &TargetView) -> status::Target {
 fn target_names(config: &Config, track: &Track) -> Vec<String> {
     match &track.kind {
         TrackKind::Ping { targets } | TrackKind::Arp { targets } => {
-            targets.iter().map(ToString::to_string).collect()
+            targets.iter().map(ToString::to_string).into_vec()
         }
-        TrackKind::Tcp { targets } => targets.iter().map(ToString::to_string).collect(),
+        TrackKind::Tcp { targets } => targets.iter().map(ToString::to_string).into_vec(),
         TrackKind::Link => {
             let link = track.link.and_then(|link| config.links.get(link.index()));
-            link.map(ToString::to_string).into_iter().collect()
+            link.map(ToString::to_string).into_iter().into_vec()
         }
         TrackKind::Script { command } => vec![command.clone()],
     }

@@ -4,9 +4,9 @@
 //! of probes and people, and the timers last. So after a stall the adverts that have queued up are seen before the
 //! timer that they would have stopped.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -108,7 +108,7 @@ pub struct Daemon {
     pub(super) poller: Poller,
     pub(super) life: Life,
     /// What came of actions, for the engine.
-    pub(super) facts: VecDeque<Fact>,
+    pub(super) facts: Vec<Fact>,
     /// What is to be logged at the end of the turn.
     pub(super) lines: Vec<(Instant, Line)>,
     /// Kept for its memory: no allocation in a turn at rest.
@@ -144,14 +144,11 @@ pub(super) enum Backlog {
 /// # Errors
 /// If it can't start. Later troubles are logged, shown, and tried again.
 pub fn run(options: Options) -> Result<(), Error> {
-    let mut daemon = Daemon::start(options)?;
-    while daemon.life == Life::Running {
-        daemon.turn().map_err(|errno| Error::Kernel("event loop", errno.into()))?;
-    }
-    daemon.lay_down_duties();
-    daemon.storage.finish();
-    log::info!("stopped");
-    Ok(())
+    // Not taken apart at the end: the system takes back all at once.
+    let mut daemon = ManuallyDrop::new(Daemon::start(options)?);
+    let ended = daemon.take_turns();
+    daemon.put_away();
+    ended.map_err(|errno| Error::Kernel("event loop", errno.into()))
 }
 
 impl Daemon {
@@ -193,7 +190,7 @@ impl Daemon {
             storage: Storage::default(),
             poller,
             life: Life::Running,
-            facts: VecDeque::new(),
+            facts: Vec::new(),
             lines: Vec::new(),
             actions: Vec::new(),
             timer,
@@ -206,6 +203,23 @@ impl Daemon {
         };
         daemon.first_config(&boot, started);
         Ok(daemon)
+    }
+
+    fn take_turns(&mut self) -> Result<(), Errno> {
+        while self.life == Life::Running {
+            self.turn()?;
+        }
+        self.lay_down_duties();
+        self.storage.finish();
+        log::info!("stopped");
+        Ok(())
+    }
+
+    /// What would be left when the process is gone: programs that still run, and the path of the control socket.
+    fn put_away(&mut self) {
+        self.probes = Probes::default();
+        self.duties.kill_programs();
+        self.server.close();
     }
 
     /// One turn of the loop.
@@ -303,7 +317,7 @@ impl Daemon {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        [self.engine.next_deadline(), self.chores.due()].into_iter().flatten().min()
+        Instant::earliest(&[self.engine.next_deadline(), self.chores.due()])
     }
 
     /// Does what is due.

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Instance, InstanceId, LinkId, Mode};
 use crate::engine::Instant;
 use crate::limits;
@@ -93,7 +94,7 @@ impl Sockets {
                 self.attempts.failed(format!("{}: vrrp socket: {}", wanted.device.name, plain(&error)), now);
             }
         }
-        self.senders = config.instances.iter().map(|instance| self.sender(instance)).collect();
+        self.senders = config.instances.iter().map(|instance| self.sender(instance)).into_vec();
     }
 
     /// When [`Sockets::update`] should be called again without any other reason.
@@ -194,7 +195,7 @@ impl Sockets {
         Sender {
             instance: instance.name.clone(),
             slot: self.slots.iter().position(serves),
-            addresses: instance.vips.iter().map(|vip| vip.address).collect(),
+            addresses: instance.vips.iter().map(|vip| vip.address).into_vec(),
             source: known.and_then(|known| known.source),
             failure: known.and_then(|known| known.failure.as_ref()).map(copy),
         }

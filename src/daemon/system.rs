@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, LinkId, LinkRef};
 use crate::engine::{Addresses, Epoch, Instant};
 use crate::exec::announce::Announcer;
@@ -78,7 +79,7 @@ impl System {
     }
 
     fn names(&self, config: &Config) -> Vec<Option<IfName>> {
-        config.links.iter().map(|link| self.resolver.device(link)).collect()
+        config.links.iter().map(|link| self.resolver.device(link)).into_vec()
     }
 
     /// The device of each link, as far as it is known. It need not be there.
@@ -111,7 +112,7 @@ impl System {
 
     /// The addresses of a device that others may want to hear of.
     pub fn addresses_on(&self, device: IfIndex) -> Vec<IpAddr> {
-        self.kernel.mirror().addresses_on(device).iter().map(|address| address.prefix.address()).collect()
+        self.kernel.mirror().addresses_on(device).iter().map(|address| address.prefix.address()).into_vec()
     }
 
     /// Sends one round of announcements for a device's addresses.
@@ -130,7 +131,7 @@ impl System {
 
     /// Every address of this machine.
     pub fn own_addresses(&self) -> Vec<IpAddr> {
-        self.kernel.mirror().addresses().map(|address| address.prefix.address()).collect()
+        self.kernel.mirror().addresses().map(|address| address.prefix.address()).into_vec()
     }
 
     /// Takes in what the kernel has to tell.
@@ -165,11 +166,11 @@ impl System {
 
     /// When [`System::read`] and [`System::settle`] have something to do without any news.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.reconciler.next_deadline().into_iter().chain([self.kernel.next_deadline()]).min()
+        Instant::earliest(&[self.reconciler.next_deadline(), Some(self.kernel.next_deadline())])
     }
 
     /// How the addresses are, for the status.
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        self.reconciler.rows(now).collect()
+        self.reconciler.rows(now).into_vec()
     }
 }

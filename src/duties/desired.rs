@@ -53,19 +53,31 @@ fn names(config: &Config, group: &Group) -> Vec<(Kind, String)> {
     let is_gateway6 = group.actions.dhcp_on_master && has_gateway6(config, group);
     let Group { actions, name: group, .. } = group;
     let is_filtered = actions.conntrack || actions.snat || actions.standby_gateway.is_some();
-    let own = |is_wanted: bool, kind| is_wanted.then(|| (kind, group.clone()));
-    let each = |names: &[String], kind| -> Vec<(Kind, String)> {
-        names.iter().map(|name| (kind, name.clone())).collect()
-    };
-    own(actions.dhcp_on_master, Kind::Guard)
-        .into_iter()
-        .chain(own(actions.dhcp_on_master, Kind::Dhcp))
-        .chain(own(is_gateway6, Kind::Adverts))
-        .chain(own(actions.conntrack, Kind::Conntrack))
-        .chain(own(is_filtered, Kind::Firewall))
-        .chain(route(actions).map(|name| (Kind::Route, name)))
-        .chain(each(&actions.up_on_master, Kind::Interface))
-        .chain(each(&actions.run_on_master, Kind::Service))
-        .chain(each(&actions.reload_on_master, Kind::Reload))
-        .collect()
+    let mut names = Vec::new();
+    let own = [
+        (actions.dhcp_on_master, Kind::Guard),
+        (actions.dhcp_on_master, Kind::Dhcp),
+        (is_gateway6, Kind::Adverts),
+        (actions.conntrack, Kind::Conntrack),
+        (is_filtered, Kind::Firewall),
+    ];
+    for (is_wanted, kind) in own {
+        if is_wanted {
+            names.push((kind, group.clone()));
+        }
+    }
+    if let Some(name) = route(actions) {
+        names.push((Kind::Route, name));
+    }
+    let lists = [
+        (&actions.up_on_master, Kind::Interface),
+        (&actions.run_on_master, Kind::Service),
+        (&actions.reload_on_master, Kind::Reload),
+    ];
+    for (list, kind) in lists {
+        for name in list {
+            names.push((kind, name.clone()));
+        }
+    }
+    names
 }

@@ -1,6 +1,6 @@
 //! Whose turn it is among the hooks: one at a time, in order, the newest role wins.
 
-use std::collections::VecDeque;
+use crate::collect::take_first;
 
 /// What hooks are told: that a role has changed, or that something else has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +44,7 @@ pub struct Run {
 /// What a hook is told first (`from`) is then the role that the hooks were told of last.
 #[derive(Debug, Default)]
 pub struct Hooks {
-    waiting: VecDeque<Change>,
+    waiting: Vec<Change>,
     current: Option<Run>,
     /// Role changes whose hooks were left out, since the start.
     skipped: u32,
@@ -54,14 +54,12 @@ impl Hooks {
     /// Something has changed that hooks are told of.
     pub fn push(&mut self, mut change: Change) {
         if let Some(place) = self.waiting.iter().position(|old| change.replaces(old)) {
-            if let Some(old) = self.waiting.remove(place) {
-                change.from = old.from;
-                self.skipped = self.skipped.saturating_add(1);
-            }
+            change.from = self.waiting.remove(place).from;
+            self.skipped = self.skipped.saturating_add(1);
         }
-        self.waiting.push_back(change);
+        self.waiting.push(change);
         if self.waiting.len() > WAITING_MAX {
-            self.waiting.pop_front();
+            take_first(&mut self.waiting);
         }
     }
 
@@ -70,7 +68,7 @@ impl Hooks {
         if self.current.is_some() {
             return None;
         }
-        let change = self.waiting.pop_front()?;
+        let change = take_first(&mut self.waiting)?;
         self.start(change, 0, hooks)
     }
 
@@ -100,7 +98,7 @@ impl Hooks {
 
     /// What hooks are told next, after the run under way.
     pub fn next(&self) -> Option<&Change> {
-        self.waiting.front()
+        self.waiting.first()
     }
 
     /// The run under way.

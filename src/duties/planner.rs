@@ -2,6 +2,7 @@
 
 mod item;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::GroupId;
 use crate::engine::Instant;
 use crate::reconcile::{Jitter, Row};
@@ -282,7 +283,7 @@ impl Planner {
 
     /// The lines of the status.
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        self.items.iter().map(|item| item.row(now)).collect()
+        self.items.iter().map(|item| item.row(now)).into_vec()
     }
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{GroupId, Instance, Routers};
 
 use super::action::{Action, Done, Refusal};
@@ -47,7 +48,7 @@ impl Engine {
         };
         let concerned = |group: &Group| group.is_serving() == (giving == Giving::Away);
         let groups: Vec<u16> =
-            ids(self.groups.len()).filter(|at| concerned(&self.groups[usize::from(*at)])).collect();
+            ids(self.groups.len()).filter(|at| concerned(&self.groups[usize::from(*at)])).into_vec();
         if groups.is_empty() {
             return out.push(Action::Reply { id, result: Err(Refusal::AlreadyMaster) });
         }

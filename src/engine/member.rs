@@ -4,6 +4,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Instance, InstanceId, Mode, Place, Routers, Vip};
 use crate::wire::types::{Family, Interval, Version};
 use crate::wire::vrrp::Reject;
@@ -88,7 +89,7 @@ impl Member {
             silent: false,
             stopped: false,
             conflict_noticed: None,
-            peers: known.iter().map(|address| Peer::new(*address)).collect(),
+            peers: known.iter().map(|address| Peer::new(*address)).into_vec(),
             sent: 0,
             received: 0,
             rejected: [0; Reject::ALL.len()],

@@ -39,13 +39,13 @@ pub use view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TargetV
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, LinkId, TrackId};
 
 use command::Pending;
 use cx::Cx;
 use group::Group;
 use receive::Demux;
-use timers::earliest;
 use track::{Answer, Carrier, Track};
 
 /// The decision maker of one node.
@@ -88,7 +88,7 @@ impl Engine {
         let config = Arc::clone(&self.config);
         self.tracks = ids(config.tracks.len())
             .map(|id| Track::new(TrackId(id), &config.tracks[usize::from(id)], now))
-            .collect();
+            .into_vec();
         for id in ids(config.groups.len()) {
             let remembered =
                 boot.groups.iter().find(|past| past.group == config.groups[usize::from(id)].name);
@@ -96,7 +96,7 @@ impl Engine {
             let group = Group::new(GroupId(id), &self.cx(now, &mut out, &mut results), remembered);
             self.groups.push(group);
         }
-        self.due = self.groups.iter().map(Group::next_deadline).collect();
+        self.due = self.groups.iter().map(Group::next_deadline).into_vec();
     }
 
     /// Takes in one event and adds what follows from it to `out`.
@@ -126,7 +126,11 @@ impl Engine {
 
     /// When [`Event::Timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        earliest(self.due.iter().copied().chain(self.tracks.iter().map(Track::next_deadline)))
+        let mut next = Instant::earliest(&self.due);
+        for track in &self.tracks {
+            next = Instant::earliest(&[next, track.next_deadline()]);
+        }
+        next
     }
 
     /// The configuration in force.
@@ -176,7 +180,7 @@ impl Engine {
         let used = |group: &Group| group.uses.iter().position(|used| used.config.track == id);
         let effects = self.groups.iter().filter_map(|group| used(group).map(|at| (group, at)));
         let effect = self.look(now, |cx| {
-            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).collect();
+            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).into_vec();
             shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned()
         });
         let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());
@@ -330,7 +334,7 @@ impl Engine {
             for group in &self.groups {
                 for (at, used) in group.uses.iter().enumerate() {
                     let slot = &mut wanted[used.config.track.index()];
-                    *slot = earliest([*slot, group.wants_track(at, cx)]);
+                    *slot = Instant::earliest(&[*slot, group.wants_track(at, cx)]);
                 }
             }
             wanted

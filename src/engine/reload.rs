@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, Instance, InstanceId, LinkRef, Track as TrackConfig, TrackId};
 
 use super::action::Action;
@@ -25,7 +26,7 @@ impl Engine {
         }
         out.push(Action::Configured);
         let mut old = Old {
-            groups: core::mem::take(&mut self.groups).into_iter().map(Some).collect(),
+            groups: core::mem::take(&mut self.groups).into_iter().map(Some).into_vec(),
             config: core::mem::replace(&mut self.config, config),
         };
         self.take_links(&old.config);
@@ -56,12 +57,12 @@ impl Engine {
     fn take_links(&mut self, old: &Config) {
         let mut states = core::mem::take(&mut self.links);
         let state = |link| old.links.iter().position(|known| known == link).and_then(|at| states[at].take());
-        self.links = self.config.links.iter().map(state).collect();
+        self.links = self.config.links.iter().map(state).into_vec();
     }
 
     fn take_tracks(&mut self, old: &Config, now: Instant) {
         let mut tracks: Vec<Option<Track>> =
-            core::mem::take(&mut self.tracks).into_iter().map(Some).collect();
+            core::mem::take(&mut self.tracks).into_iter().map(Some).into_vec();
         let config = Arc::clone(&self.config);
         let same = |new: &TrackConfig, known: &TrackConfig| {
             new.name == known.name
@@ -88,7 +89,7 @@ impl Engine {
             };
             self.groups.push(group);
         }
-        self.due = self.groups.iter().map(Group::next_deadline).collect();
+        self.due = self.groups.iter().map(Group::next_deadline).into_vec();
     }
 
     /// Commands of groups that are gone get their answer.

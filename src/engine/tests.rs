@@ -157,7 +157,7 @@ impl Pair {
             assert!(turn < 100_000, "a deadline that is never met: {:?}", self.log.last());
             let due = |node: usize| self.nodes[node].as_ref().and_then(|engine| engine.next_deadline());
             let arrival = self.wire.peek().map(|next| next.0.0);
-            let next = earliest([due(A), due(B), arrival]).filter(|next| *next <= end);
+            let next = Instant::earliest(&[due(A), due(B), arrival]).filter(|next| *next <= end);
             let Some(next) = next else { break };
             assert!(next >= self.now || arrival != Some(next), "time runs forward");
             self.now = next.max(self.now);

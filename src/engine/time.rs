@@ -29,6 +29,15 @@ impl Instant {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         Instant(self.0.saturating_add(micros))
     }
+
+    /// The earliest of several points in time, of those that are set.
+    pub fn earliest(times: &[Option<Instant>]) -> Option<Instant> {
+        let mut earliest: Option<Instant> = None;
+        for time in times.iter().copied().flatten() {
+            earliest = Some(earliest.map_or(time, |known| known.min(time)));
+        }
+        earliest
+    }
 }
 
 impl fmt::Display for Instant {

@@ -36,8 +36,3 @@ impl Timer {
         due
     }
 }
-
-/// The earliest of several points in time.
-pub(super) fn earliest(times: impl IntoIterator<Item = Option<Instant>>) -> Option<Instant> {
-    times.into_iter().flatten().min()
-}

@@ -11,7 +11,7 @@ use crate::config::model::{Track as Config, TrackId, TrackKind};
 use super::action::{Action, Notice};
 use super::event::{ProbeOutcome, Round};
 use super::time::Instant;
-use super::timers::{Timer, earliest};
+use super::timers::Timer;
 use super::view::{TargetView, TrackState};
 
 /// A track at work.
@@ -136,7 +136,7 @@ impl Track {
 
     pub fn next_deadline(&self) -> Option<Instant> {
         let open = |test: &Option<Test>| test.as_ref().filter(|test| test.open).map(|test| test.deadline);
-        earliest([self.test.at(), open(&self.scheduled), open(&self.doubt)])
+        Instant::earliest(&[self.test.at(), open(&self.scheduled), open(&self.doubt)])
     }
 
     /// Ends the tests whose time is up and begins the next one.

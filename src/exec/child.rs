@@ -4,8 +4,8 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
@@ -15,6 +15,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+
+use crate::disk;
 
 /// What becomes of what a child prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,13 +183,12 @@ fn paper() -> io::Result<File> {
 }
 
 fn environment(more: &[(&str, String)]) -> io::Result<Vec<CString>> {
-    let own = std::env::vars_os().filter_map(|(name, value)| {
-        let mut line = name.into_vec();
-        line.push(b'=');
-        line.extend(value.into_vec());
-        CString::new(line).ok()
-    });
-    let mut environment: Vec<CString> = own.collect();
+    // As it was given to us, in lines that end with NUL.
+    let own = disk::load(Path::new("/proc/self/environ"), disk::SMALL).unwrap_or_default();
+    let mut environment = Vec::new();
+    for line in own.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        environment.push(CString::new(line)?);
+    }
     for (name, value) in more {
         environment.push(CString::new(format!("{name}={value}"))?);
     }

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
+use crate::collect::IntoVec as _;
+
 use super::child::{Child, Ending, Leftovers, Output};
 
 /// A program with its arguments and what its environment has besides ours.
@@ -21,7 +23,7 @@ pub struct Program {
 impl Program {
     /// A program with these arguments.
     pub fn new(arguments: &[&str]) -> Program {
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).into_vec();
         Program { arguments, environment: Vec::new() }
     }
 
@@ -88,7 +90,7 @@ impl Children {
         }
         let arguments: Vec<CString> =
             program.arguments.iter().map(|it| CString::new(it.as_str())).collect::<Result<_, _>>()?;
-        let arguments: Vec<&CStr> = arguments.iter().map(AsRef::as_ref).collect();
+        let arguments: Vec<&CStr> = arguments.iter().map(AsRef::as_ref).into_vec();
         let child = Child::spawn(&arguments, &program.environment, Output::Kept)?;
         self.epoll.add(&child, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
         let pid = child.pid();
@@ -116,6 +118,12 @@ impl Children {
             self.dying.push(child);
             self.bury();
         }
+    }
+
+    /// Kills all of them.
+    pub fn kill_all(&mut self) {
+        self.running.clear();
+        self.dying.clear();
     }
 
     /// Whether a child runs under this number.

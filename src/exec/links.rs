@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::LinkId;
 use crate::engine::{LinkCondition, LinkState};
 use crate::netlink::{Address, AddressFlags, IfIndex, IfName, Link, LinkKind, Mirror, OperState, PortState};
@@ -43,7 +44,7 @@ impl Links {
     /// Everything is news after that: it is to be called with each new configuration, and whenever another
     /// device takes over for a logical interface.
     pub fn set_names(&mut self, names: Vec<Option<IfName>>) {
-        self.told = names.iter().map(|_| None).collect();
+        self.told = names.iter().map(|_| None).into_vec();
         self.names = names;
     }
 

@@ -1,5 +1,6 @@
 //! What keepalived's words mean to gwha.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 
 use super::parse::{Entry, parse};
@@ -44,8 +45,8 @@ impl<'a> Converter<'a> {
             .iter()
             .filter(|entry| entry.key() == "vrrp_sync_group")
             .map(|entry| (entry, members(entry)))
-            .collect();
-        let mut roles: Vec<Role> = groups.iter().map(|_| Role::default()).collect();
+            .into_vec();
+        let mut roles: Vec<Role> = groups.iter().map(|_| Role::default()).into_vec();
         let mut text = String::from("config gwha 'main'\n\toption enabled '1'\n");
         let instances = entries.iter().filter(|entry| entry.key() == "vrrp_instance");
         for entry in instances {
@@ -302,7 +303,7 @@ impl<'a> Converter<'a> {
 
 fn members(entry: &Entry) -> Vec<String> {
     let groups = entry.block.iter().filter(|option| option.key() == "group");
-    groups.flat_map(|group| group.block.iter().flat_map(|line| line.words.iter().cloned())).collect()
+    groups.flat_map(|group| group.block.iter().flat_map(|line| line.words.iter().cloned())).into_vec()
 }
 
 #[cfg(test)]

@@ -73,8 +73,10 @@ impl Role {
                 }
             }
         }
-        let case = if cases.is_empty() { ":".to_owned() } else { format!("case $TO in {cases}esac") };
-        Some(format!("{case}{always}").trim_start_matches(":; ").to_owned())
+        Some(match (cases.as_str(), always.strip_prefix("; ")) {
+            ("", Some(only)) => only.to_owned(),
+            (cases, _) => format!("case $TO in {cases}esac{always}"),
+        })
     }
 }
 

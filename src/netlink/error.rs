@@ -92,9 +92,9 @@ impl fmt::Display for Error {
 
 /// What the system says, without the number.
 pub fn words(errno: Errno) -> String {
-    let mut text = io::Error::from(errno).to_string();
-    text.truncate(text.rfind(" (os error").unwrap_or(text.len()));
-    text
+    let text = io::Error::from(errno).to_string();
+    let number = format!(" (os error {})", errno as i32);
+    text.strip_suffix(&number).unwrap_or(&text).to_owned()
 }
 
 impl core::error::Error for Error {}

@@ -49,7 +49,8 @@ impl Request {
     fn new(kind: u16, flags: i32) -> Request {
         let flags = (flags | libc::NLM_F_REQUEST) as u16;
         let mut bytes = vec![0; HEADER_SIZE];
-        bytes.splice(4..8, kind.to_ne_bytes().into_iter().chain(flags.to_ne_bytes()));
+        put(&mut bytes, 4, &kind.to_ne_bytes());
+        put(&mut bytes, 6, &flags.to_ne_bytes());
         Request { bytes }
     }
 
@@ -119,7 +120,7 @@ impl Request {
     fn end(&mut self, start: usize) {
         let length = u16::try_from(self.bytes.len().saturating_sub(start));
         let length = length.expect("requests are built from addresses and names, far below 64 KiB");
-        self.bytes.splice(start..start.saturating_add(2), length.to_ne_bytes());
+        put(&mut self.bytes, start, &length.to_ne_bytes());
         self.bytes.resize(align(self.bytes.len()), 0);
     }
 
@@ -127,9 +128,16 @@ impl Request {
     pub fn numbered(&self, sequence: u32) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        bytes.splice(0..4, length.to_ne_bytes());
-        bytes.splice(8..12, sequence.to_ne_bytes());
+        put(&mut bytes, 0, &length.to_ne_bytes());
+        put(&mut bytes, 8, &sequence.to_ne_bytes());
         bytes
+    }
+}
+
+/// Writes over what is there.
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at.saturating_add(value.len())) {
+        place.copy_from_slice(value);
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use blake2::{Blake2s256, Digest as _};
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Base, Config, Group, Instance, Routers};
 use crate::wire::types::Version;
 
@@ -21,9 +22,9 @@ const DIFFERENCES_MAX: usize = 8;
 
 /// What this router's configuration says, as far as all routers must say the same.
 pub fn setup(config: &Config) -> Setup {
-    let instances = config.instances.iter().take(COMPARED_MAX).map(instance).collect();
+    let instances = config.instances.iter().take(COMPARED_MAX).map(instance).into_vec();
     let group = |it: &Group| GroupSetup { name: it.name.clone(), ranks: ranks(it) };
-    let groups = config.groups.iter().take(COMPARED_MAX).map(group).collect();
+    let groups = config.groups.iter().take(COMPARED_MAX).map(group).into_vec();
     Setup { digest: digest(config), instances, groups }
 }
 
@@ -53,12 +54,12 @@ fn vips(instance: &Instance) -> String {
         Some(length) => format!("{}/{length}", vip.address),
         None => vip.address.to_string(),
     });
-    vips.collect::<Vec<_>>().join(" ")
+    vips.into_vec().join(" ")
 }
 
 fn ranks(group: &Group) -> String {
     match &group.base {
-        Base::ByPlace(ranks) => ranks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Base::ByPlace(ranks) => ranks.iter().map(ToString::to_string).into_vec().join(" "),
         Base::Own(_) => String::new(),
     }
 }
@@ -78,7 +79,7 @@ fn digest(config: &Config) -> String {
     for it in &config.instances {
         let mut routers = match &it.routers {
             Routers::Listed(all) => all.clone(),
-            Routers::Peers { source, peers } => source.iter().chain(peers).copied().collect(),
+            Routers::Peers { source, peers } => source.iter().chain(peers).copied().into_vec(),
         };
         if let Routers::Peers { .. } = it.routers {
             routers.sort_unstable();
@@ -96,9 +97,9 @@ fn digest(config: &Config) -> String {
     }
     for it in &config.groups {
         let members = it.instances.iter().filter_map(|id| config.instances.get(id.index()));
-        let members: Vec<&str> = members.map(|it| it.name.as_str()).collect();
+        let members: Vec<&str> = members.map(|it| it.name.as_str()).into_vec();
         let tracks = it.tracks.iter().filter_map(|it| config.tracks.get(it.track.index()));
-        let tracks: Vec<&str> = tracks.map(|it| it.name.as_str()).collect();
+        let tracks: Vec<&str> = tracks.map(|it| it.name.as_str()).into_vec();
         let _ = writeln!(
             text,
             "group {} members {} tracks {} ranks {} preempt {} delay {}",
@@ -115,7 +116,7 @@ fn digest(config: &Config) -> String {
 
 /// Separated by commas, which neither names nor addresses have.
 fn list(words: &[impl ToString]) -> String {
-    words.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    words.iter().map(ToString::to_string).into_vec().join(",")
 }
 
 fn hash(text: &str) -> String {

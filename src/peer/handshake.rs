@@ -249,10 +249,31 @@ const TAG_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::{PROTOCOL, parameters};
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn the_protocol_is_what_its_name_says() {
         assert_eq!(Ok(parameters()), PROTOCOL.parse());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn keys_and_what_is_agreed_are_those_of_snow(ours in any::<[u8; 32]>(), theirs in any::<[u8; 32]>()) {
+            let mut own = OurChoice.resolve_dh(&DHChoice::Curve25519).unwrap();
+            let mut other = DefaultResolver.resolve_dh(&DHChoice::Curve25519).unwrap();
+            own.set(&ours);
+            other.set(&theirs);
+            let (mut here, mut there) = ([0; 56], [0; 56]);
+            own.dh(other.pubkey(), &mut here).unwrap();
+            other.dh(own.pubkey(), &mut there).unwrap();
+            prop_assert_eq!(here, there);
+            other.set(&ours);
+            prop_assert_eq!(own.pubkey(), other.pubkey());
+            prop_assert_eq!(own.privkey(), other.privkey());
+        }
     }
 }

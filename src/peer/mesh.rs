@@ -12,6 +12,7 @@ use core::time::Duration;
 
 use socket2::Socket;
 
+use crate::collect::IntoVec as _;
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 use crate::reconcile::Jitter;
@@ -171,7 +172,7 @@ impl Mesh {
             return;
         }
         let mut known: Vec<PeerId> =
-            plan.routes.iter().flat_map(|it| &it.others).map(|(id, _)| *id).collect();
+            plan.routes.iter().flat_map(|it| &it.others).map(|(id, _)| *id).into_vec();
         known.sort_unstable();
         known.dedup();
         for slot in 0..self.links.len() {
@@ -215,7 +216,7 @@ impl Mesh {
 
     /// Queues a message for every router that is connected.
     pub fn send_all(&mut self, message: &Message, poller: &mut Poller, now: Instant) {
-        let ids: Vec<PeerId> = self.connected().collect();
+        let ids: Vec<PeerId> = self.connected().into_vec();
         for id in ids {
             if let Err(unsent) = self.send(id, message, poller, now) {
                 log::debug!("peer channel: not sent: {unsent}");
@@ -284,7 +285,7 @@ impl Mesh {
                 continue;
             }
             let routes: Vec<&Route> =
-                self.plan.routes.iter().filter(|route| route.address(peer.id).is_some()).collect();
+                self.plan.routes.iter().filter(|route| route.address(peer.id).is_some()).into_vec();
             let rank = peer.dial.segment(routes.len());
             let Some((route, remote)) = routes.get(rank).and_then(|it| Some((*it, it.address(peer.id)?)))
             else {

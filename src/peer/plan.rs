@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Instance, InstanceId, LinkId, Routers, Sync, SyncPath};
 use crate::daemon::sockets::Device;
 
@@ -70,7 +71,7 @@ impl Plan {
             let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
             Some(Route { name: instance.name.clone(), device, own, others: others(all, own) })
         });
-        Plan { routes: dedicated.into_iter().chain(instances).take(ROUTES_MAX).collect() }
+        Plan { routes: dedicated.into_iter().chain(instances).take(ROUTES_MAX).into_vec() }
     }
 }
 
@@ -106,7 +107,7 @@ fn count(routers: &Routers) -> usize {
 }
 
 fn others(all: &[IpAddr], own: IpAddr) -> Vec<(PeerId, IpAddr)> {
-    (0..).map(PeerId).zip(all.iter().copied()).filter(|(_, address)| *address != own).collect()
+    (0..).map(PeerId).zip(all.iter().copied()).filter(|(_, address)| *address != own).into_vec()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::collect::IntoVec as _;
+
 use super::Failure;
 use super::round::Answers;
 use super::socket::{Site, watch};
@@ -22,7 +24,7 @@ pub(super) struct Connect {
 
 impl Connect {
     pub(super) fn new(targets: Vec<SocketAddr>) -> Connect {
-        let sockets = targets.iter().map(|_| None).collect();
+        let sockets = targets.iter().map(|_| None).into_vec();
         Connect { targets, sockets }
     }
 

@@ -2,6 +2,8 @@
 
 use socket2::SockFilter;
 
+use crate::collect::IntoVec as _;
+
 /// Echo replies with this identifier, on a raw ICMP socket, which sees packets from the IP header on.
 pub(super) fn echo_v4(id: u16) -> Vec<SockFilter> {
     // X = length of the IP header.
@@ -58,7 +60,7 @@ impl Instruction {
 fn accept_if(prepare: Option<Instruction>, conditions: &[(Instruction, u32)]) -> Vec<SockFilter> {
     const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let mut program: Vec<SockFilter> = prepare.map(Instruction::assemble).into_iter().collect();
+    let mut program: Vec<SockFilter> = prepare.map(Instruction::assemble).into_iter().into_vec();
     for (place, (load, value)) in conditions.iter().enumerate() {
         let to_reject = 2 * (conditions.len() - place) - 1;
         program.push(load.assemble());

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{GroupId, LinkId, LinkRef, Vip};
 use crate::engine::{Addresses, Instant};
 use crate::netlink::{Family, IfIndex, IfName, Label, Mirror};
@@ -123,7 +124,7 @@ impl Entry {
         let Some(device) = self.device else {
             let wanted = if wanted == Addresses::Absent { Addresses::Absent } else { Addresses::Hold };
             let anywhere = observed.ours().filter(|placed| placed.prefix.address() == self.vip.address);
-            return anywhere.map(|placed| placed.wanted(wanted)).collect();
+            return anywhere.map(|placed| placed.wanted(wanted)).into_vec();
         };
         let family = Family::of(self.vip.address);
         // A device that is down loses its IPv6 addresses, and would lose them again.

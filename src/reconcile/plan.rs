@@ -3,6 +3,7 @@
 //! Addresses are the only kind of thing yet. A further kind becomes a field of [`Desired`] and of [`Observed`],
 //! variants of [`Op`], and a part of [`plan`], whose order is the order of phases.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Set;
 use std::net::IpAddr;
 
@@ -144,8 +145,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
         desired.addresses.iter().any(|entry| is_it(entry) && entry.leaves_alone(observed))
     };
     let stale: Vec<_> =
-        observed.ours().filter(|placed| !goals.contains(placed) && !is_left_alone(placed)).collect();
-    let missing: Vec<_> = goals.iter().filter(|goal| !observed.ours().any(|ours| ours == **goal)).collect();
+        observed.ours().filter(|placed| !goals.contains(placed) && !is_left_alone(placed)).into_vec();
+    let missing: Vec<_> = goals.iter().filter(|goal| !observed.ours().any(|ours| ours == **goal)).into_vec();
     let is_replaced =
         |old: &Placed| missing.iter().any(|new| new.device == old.device && new.is(old.prefix.address()));
 
@@ -173,20 +174,18 @@ fn must_go_first(old: &Placed, new: &Placed) -> bool {
 
 /// What should be installed, exactly.
 fn goals(desired: &Desired, observed: &Observed) -> Vec<Placed> {
-    let mut present: Vec<_> = desired
-        .addresses
-        .iter()
-        .filter(|entry| entry.wanted == Addresses::Present)
-        .filter(|entry| !entry.leaves_alone(observed))
-        .collect();
     // The widest network first, as it makes the narrower ones reachable too. Of several virtual addresses of one
-    // network the one that has done so goes on doing it.
-    present.sort_by_cached_key(|entry| {
-        let written = entry.placed(entry.written());
-        (written.prefix.length(), !observed.ours().any(|ours| ours == written))
-    });
+    // network the one that has done so goes on doing it; else their order is that of the file.
+    let mut present: Vec<(u8, bool, usize)> = Vec::new();
+    for (at, entry) in desired.addresses.iter().enumerate() {
+        if entry.wanted == Addresses::Present && !entry.leaves_alone(observed) {
+            let written = entry.placed(entry.written());
+            present.push((written.prefix.length(), !observed.ours().any(|ours| ours == written), at));
+        }
+    }
+    present.sort_unstable();
     let mut goals: Vec<Placed> = Vec::with_capacity(present.len());
-    for entry in present {
+    for entry in present.iter().filter_map(|(.., at)| desired.addresses.get(*at)) {
         let is_covered = observed
             .on(entry.device)
             .filter(|seen| seen.owner == Owner::Stranger)
@@ -245,7 +244,7 @@ fn keep_secondaries(stale: &[Placed], observed: &Observed, goals: &[Placed]) -> 
         old.prefix.family() == Family::V4 && all.any(is_beside)
     };
     let devices: Set<_> = stale.iter().filter(takes_others_along).map(|old| old.device).collect();
-    devices.into_iter().map(Op::KeepSecondaries).collect()
+    devices.into_iter().map(Op::KeepSecondaries).into_vec()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Both sides of the plan, and how each thing fared so far.
 
+use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 
 use crate::config::model::{Config, GroupId};
@@ -90,7 +91,8 @@ impl Reconciler {
     /// What is in both configurations keeps its history. A disabled configuration wants nothing.
     pub fn configure(&mut self, config: &Config, role: impl Fn(GroupId) -> (Addresses, Epoch)) {
         let ids = (0..config.groups.len()).filter_map(|id| u16::try_from(id).ok()).map(GroupId);
-        self.groups = ids.map(role).map(|(wanted, epoch)| GroupState { wanted, epoch, told: None }).collect();
+        self.groups =
+            ids.map(role).map(|(wanted, epoch)| GroupState { wanted, epoch, told: None }).into_vec();
         let mut known = core::mem::take(&mut self.entries);
         for instance in config.instances.iter().filter(|_| config.enabled) {
             let Some(link_ref) = config.links.get(instance.link.index()) else { continue };
@@ -142,9 +144,9 @@ impl Reconciler {
         if mirror.addresses().any(|address| address.protocol != Protocol::UNSPECIFIED) {
             self.marks = Marks::Kept;
         }
-        let continuity: Vec<_> = self.entries.iter_mut().map(|entry| entry.resolve(mirror, names)).collect();
+        let continuity: Vec<_> = self.entries.iter_mut().map(|entry| entry.resolve(mirror, names)).into_vec();
         self.names = mirror.links().map(|link| (link.index, link.name)).collect();
-        self.observed.addresses = mirror.addresses().filter_map(|seen| self.judge(seen, mirror)).collect();
+        self.observed.addresses = mirror.addresses().filter_map(|seen| self.judge(seen, mirror)).into_vec();
         for (entry, was) in self.entries.iter_mut().zip(continuity) {
             let standing = entry.standing_in(&self.observed);
             entry.see(standing, wanted(&self.groups, entry.group), was, now, &mut self.jitter);

@@ -83,6 +83,14 @@ impl<'a> Source<'a> {
         Ok(Inside { fields: Fields::new(inside), depth })
     }
 
+    /// The elements of an array, each at the place that `next` makes for it.
+    pub fn list(self, next: &mut dyn FnMut(Source<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        for element in self.array()? {
+            next(element?.1)?;
+        }
+        Ok(())
+    }
+
     /// The members of a struct: what it does not know is skipped.
     pub fn record(self, record: &mut dyn Record) -> Result<(), Error> {
         for member in self.table()? {
@@ -153,11 +161,11 @@ impl<T: Decode + Default> Decode for Option<T> {
 impl<T: Decode + Default> Decode for Vec<T> {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
         self.clear();
-        for element in source.array()? {
+        source.list(&mut |element| {
             let mut value = T::default();
-            value.decode(element?.1)?;
+            value.decode(element)?;
             self.push(value);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -40,6 +40,10 @@ pub struct Place<'a> {
     depth: u8,
 }
 
+/// Gives the values of a table with their names, one after the other. (An iterator is more code for each type: all that
+/// iterators can do.)
+pub type Members<'a, 'v> = &'a mut dyn FnMut() -> Option<(&'v str, &'v dyn Encode)>;
+
 impl Place<'_> {
     /// No value: left out of a table, null in an array.
     pub fn nothing(self) -> Result<(), Error> {
@@ -71,30 +75,29 @@ impl Place<'_> {
         self.out.put_string(self.name, value)
     }
 
-    /// Values without names.
-    pub fn array(self, elements: &mut dyn Iterator<Item = &dyn Encode>) -> Result<(), Error> {
-        self.container(Type::Array, &mut elements.map(|element| ("", element)))
+    /// Values without names: what `next` gives until there is no more.
+    pub fn array<'v>(self, next: &mut dyn FnMut() -> Option<&'v dyn Encode>) -> Result<(), Error> {
+        self.container(Type::Array, &mut || Some(("", next()?)))
     }
 
     /// Values with names.
-    pub fn table<'v>(
-        self,
-        members: &mut dyn Iterator<Item = (&'v str, &'v dyn Encode)>,
-    ) -> Result<(), Error> {
-        self.container(Type::Table, members)
+    pub fn table<'v>(self, next: Members<'_, 'v>) -> Result<(), Error> {
+        self.container(Type::Table, next)
     }
 
-    fn container<'v>(
-        self,
-        kind: Type,
-        items: &mut dyn Iterator<Item = (&'v str, &'v dyn Encode)>,
-    ) -> Result<(), Error> {
+    /// The values of a struct.
+    pub fn members(self, members: &[(&str, &dyn Encode)]) -> Result<(), Error> {
+        let mut members = members.iter().copied();
+        self.table(&mut || members.next())
+    }
+
+    fn container<'v>(self, kind: Type, next: Members<'_, 'v>) -> Result<(), Error> {
         let depth = self.depth.saturating_add(1);
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep);
         }
         let mark = self.out.begin_field(self.name, kind)?;
-        for (name, item) in items {
+        while let Some((name, item)) = next() {
             item.encode(Place { out: &mut *self.out, name, container: kind, depth })?;
         }
         self.out.end(mark);
@@ -137,6 +140,7 @@ impl<T: Encode> Encode for Option<T> {
 
 impl<T: Encode> Encode for Vec<T> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.array(&mut self.iter().map(|element| element as &dyn Encode))
+        let mut elements = self.iter();
+        place.array(&mut || Some(elements.next()?))
     }
 }

@@ -133,7 +133,8 @@ impl Encode for Value {
 
 impl Encode for Table {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.table(&mut self.0.iter().map(|(name, value)| (name.as_str(), value as &dyn Encode)))
+        let mut members = self.0.iter();
+        place.table(&mut || members.next().map(|(name, value)| (name.as_str(), value as &dyn Encode)))
     }
 }
 

@@ -56,7 +56,7 @@ esac
 fact "the lock file is held to" contains "$shown" "--locked"
 # A later assignment wins, for variables and for the static feature.
 last() { printf '%s\n' "$variables" | grep -o "$1=[^ ]*" | tail -1; }
-fact "optimised for size as Cargo.toml says" equal "CARGO_PROFILE_RELEASE_OPT_LEVEL=s" "$(last CARGO_PROFILE_RELEASE_OPT_LEVEL)"
+fact "optimised for size as Cargo.toml says" equal "CARGO_PROFILE_RELEASE_OPT_LEVEL=z" "$(last CARGO_PROFILE_RELEASE_OPT_LEVEL)"
 fact "a panic aborts" equal "CARGO_PROFILE_RELEASE_PANIC=abort" "$(last CARGO_PROFILE_RELEASE_PANIC)"
 fact "overflow is checked" equal "CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true" "$(last CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS)"
 fact "the program is static" contains "$variables" "-Ctarget-feature=+crt-static"

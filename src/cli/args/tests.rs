@@ -1,7 +1,7 @@
 use super::*;
 
 fn parsed(line: &str) -> Result<Invocation, Error> {
-    parse(Parser::from_args(line.split_whitespace()))
+    parse(&line.split_whitespace().collect::<Vec<_>>())
 }
 
 fn command(line: &str) -> Command {
@@ -53,6 +53,9 @@ fn every_command_of_the_contract_is_understood() {
         ("--version", Command::Version),
         ("--help", Command::Help),
         ("status --help", Command::Help),
+        ("-h", Command::Help),
+        ("-V", Command::Version),
+        ("history --limit 3 --limit=4", Command::History { form: Form::Text, limit: Some(4) }),
     ];
     for (line, expected) in cases {
         assert_eq!(command(line), expected, "{line}");
@@ -107,6 +110,9 @@ fn nonsense_is_refused_and_not_ignored() {
         "pair 192.0.2.2 k7qm --vip 192.0.2.1",
         "pair --vip 192.0.2.1/many",
         "status --force",
+        "status --json=no",
+        "status -x",
+        "status -",
     ];
     for line in nonsense {
         assert!(parsed(line).is_err(), "{line}");

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Check, flag, list, named, text};
+use crate::collect::IntoVec as _;
 use crate::config::model::Group;
 use crate::uci::Section;
 
@@ -28,7 +29,7 @@ impl Check<'_> {
                 on_it.retain(|instance| network.is_some() && self.network_of(instance) == network);
                 if !on_it.is_empty() {
                     let vips = on_it.iter().flat_map(|instance| instance.vips.iter().map(|vip| vip.address));
-                    self.served(group, &vips.collect::<Vec<_>>(), section, &path);
+                    self.served(group, &vips.into_vec(), section, &path);
                 }
             }
         }

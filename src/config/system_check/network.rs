@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Check, flag, named, text, words};
+use crate::collect::IntoVec as _;
 use crate::config::model::{Instance, Routers};
 use crate::uci::Section;
 
@@ -135,7 +136,7 @@ impl Check<'_> {
             Routers::Listed(own) => own.as_slice(),
             Routers::Peers { source, .. } => source.as_slice(),
         };
-        let own = own.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let own = own.iter().map(ToString::to_string).into_vec().join(" or ");
         let text = format!(
             "{path}.{key} has '{given}', which only the master may have; it should be this router's own: {own}"
         );

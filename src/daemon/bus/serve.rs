@@ -1,5 +1,6 @@
 //! What comes from the bus, and what the daemon makes of it.
 
+use crate::collect::take_first;
 use crate::engine::Instant;
 use crate::ubus::Data;
 use crate::ubus::session::{Call, Event};
@@ -22,10 +23,8 @@ impl Daemon {
         }
         self.bus.log_trouble(self.system.is_openwrt(), now);
         // Those that are added meanwhile wait for the next turn.
-        for _ in 0..self.bus.ended.len() {
-            if let Some((id, result)) = self.bus.ended.pop_front() {
-                self.call_ended(id, &result, now);
-            }
+        for (id, result) in core::mem::take(&mut self.bus.ended) {
+            self.call_ended(id, &result, now);
         }
     }
 
@@ -87,12 +86,12 @@ impl Bus {
                     }
                 }
                 Event::Gone(key) => self.network.gone(key, now),
-                Event::Call(call) => link.calls.push_back(call),
+                Event::Call(call) => link.calls.push(call),
                 Event::Reply(request, result) => {
                     if let Some(at) = link.open.iter().position(|(open, _)| *open == request) {
                         let (_, id) = link.open.swap_remove(at);
                         let first = result.map(|tables| tables.into_iter().next().unwrap_or_default());
-                        self.ended.push_back((id, first));
+                        self.ended.push((id, first));
                     }
                 }
                 Event::Heard(key, _, _) | Event::Notified(key, _, _) => self.network.told(key, now),
@@ -103,6 +102,6 @@ impl Bus {
     }
 
     pub(super) fn next_call(&mut self) -> Option<Call> {
-        self.link.as_mut()?.calls.pop_front()
+        take_first(&mut self.link.as_mut()?.calls)
     }
 }

@@ -90,7 +90,7 @@ fn daemon_that_stays_away_from_the_bus_can_ask_and_publish_all_the_same() {
     let id = bus.invoke(&netifd::up("wan"), at(1000));
     bus.publish(&Happening::default());
 
-    assert_eq!(bus.ended.pop_front(), Some((id, Err(CallError::Disconnected))));
+    assert_eq!(bus.ended.pop(), Some((id, Err(CallError::Disconnected))));
     assert_eq!(bus.trouble(true, at(1_000_000)), None);
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Group, LinkRef};
 use crate::daemon::bounded;
 use crate::duties::Side;
@@ -31,7 +32,7 @@ impl DhcpConfig {
         let network = tree("network").sections;
         let manual =
             network.iter().filter(|it| it.kind == "interface" && text(it, "auto").as_deref() == Some("0"));
-        let manual = manual.filter_map(|section| section.name.clone()).collect();
+        let manual = manual.filter_map(|section| section.name.clone()).into_vec();
         DhcpConfig { manual, ..DhcpConfig::of(&tree("dhcp")) }
     }
 
@@ -92,7 +93,7 @@ fn text(section: &Section, key: &str) -> Option<String> {
 
 fn list(section: &Section, key: &str) -> Vec<String> {
     let items = section.get(key).map(|value| value.items()).unwrap_or_default();
-    items.iter().map(|item| String::from_utf8_lossy(&item.bytes).into_owned()).collect()
+    items.iter().map(|item| String::from_utf8_lossy(&item.bytes).into_owned()).into_vec()
 }
 
 /// A network of a group that has DHCP clients.

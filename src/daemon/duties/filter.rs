@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Instance, InstanceId, LinkRef};
 use crate::duties::{Duty, Kind, Seen, Side};
 use crate::exec::children::Program;
@@ -69,8 +70,8 @@ impl Toolbox<'_, '_> {
         let nft = program("nft")?;
         let path = self.scene.run_dir.file(&format!("{table}.nft"));
         let run = Program::new(&[&nft, "-f", &path.to_string_lossy()]);
-        then.ops.push_front(Op::Run(run));
-        then.ops.push_front(Op::Write(path, script));
+        then.ops.insert(0, Op::Write(path, script));
+        then.ops.insert(1, Op::Run(run));
         Ok(Way::Steps(then))
     }
 
@@ -90,7 +91,7 @@ impl Toolbox<'_, '_> {
             | Kind::Service
             | Kind::Reload => {
                 let served = self.scene.served(duty);
-                let devices: Vec<String> = served.into_iter().map(|served| served.device).collect();
+                let devices: Vec<String> = served.into_iter().map(|served| served.device).into_vec();
                 Ok(firewall::guard(&table, &devices))
             }
         }
@@ -104,14 +105,14 @@ impl Toolbox<'_, '_> {
             let device = *self.scene.system.devices().get(instance.link.index())?;
             Some((instance, device?))
         };
-        ids.iter().filter_map(of).collect()
+        ids.iter().filter_map(of).into_vec()
     }
 
     /// The devices of a group, each once.
     fn devices(&self, duty: &Duty) -> Vec<String> {
         let mut devices: Vec<String> =
-            self.members(duty).iter().map(|(_, device)| device.to_string()).collect();
-        devices.sort();
+            self.members(duty).iter().map(|(_, device)| device.to_string()).into_vec();
+        devices.sort_unstable();
         devices.dedup();
         devices
     }
@@ -121,7 +122,7 @@ impl Toolbox<'_, '_> {
         let of = |(instance, device): &(&Instance, IfName)| {
             Some(Translation { device: device.to_string(), to: instance.gateway6()?.into() })
         };
-        self.members(duty).iter().filter_map(of).collect()
+        self.members(duty).iter().filter_map(of).into_vec()
     }
 
     /// The WANs are the members that the default route leaves by, and what is up on the master only.
@@ -145,7 +146,7 @@ impl Toolbox<'_, '_> {
         }
         let own = group.actions.up_on_master.iter();
         wans.extend(own.filter_map(|name| self.scene.device_of(&LinkRef::Interface(name.clone()))));
-        wans.sort();
+        wans.sort_unstable();
         wans.dedup();
         Ok((translations, wans))
     }

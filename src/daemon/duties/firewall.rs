@@ -5,6 +5,8 @@ use core::time::Duration;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
+
 /// Where a group's addresses are translated to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Translation {
@@ -122,7 +124,7 @@ pub fn guard(table: &str, devices: &[String]) -> Ruleset {
 /// So a client's default route is one through the virtual address, and stays as it is when the role moves. For the same
 /// reason the farewell of a standby's daemon (lifetime 0) does not leave: that gateway lives on.
 pub fn advertisements(table: &str, gateways: &[Translation]) -> Ruleset {
-    let mut devices: Vec<String> = gateways.iter().map(|gateway| gateway.device.clone()).collect();
+    let mut devices: Vec<String> = gateways.iter().map(|gateway| gateway.device.clone()).into_vec();
     devices.dedup();
     let mut rules = Ruleset::begin(table, vec![serving(&devices)]);
     if devices.is_empty() {
@@ -158,13 +160,13 @@ pub fn master(table: &str, members: &[String], translations: &[Translation], wan
         )
     };
     // Also without any: there is no translation of what the other router has told of without a chain that might.
-    rules.chain("postrouting", 99, &translations.iter().map(translate).collect::<Vec<_>>());
+    rules.chain("postrouting", 99, &translations.iter().map(translate).into_vec());
     let back = |device: &String| {
         format!(
             "iifname != @{SERVING} iifname \"{device}\" fib daddr type != local fib daddr oifname \"{device}\" notrack"
         )
     };
-    rules.chain("prerouting", RAW, &members.iter().map(back).collect::<Vec<_>>());
+    rules.chain("prerouting", RAW, &members.iter().map(back).into_vec());
     let drop =
         "iifname @quiet meta l4proto tcp ct state { new, invalid } tcp flags & (syn | ack) != syn drop";
     for hook in ["input", "forward"] {
@@ -174,7 +176,7 @@ pub fn master(table: &str, members: &[String], translations: &[Translation], wan
 }
 
 fn quoted(devices: &[String]) -> String {
-    devices.iter().map(|device| format!("\"{device}\"")).collect::<Vec<_>>().join(", ")
+    devices.iter().map(|device| format!("\"{device}\"")).into_vec().join(", ")
 }
 
 /// How long nobody is told that a connection is not known. A retransmission comes within a second or two.

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::collect::IntoVec as _;
+use crate::collect::take_first;
 use crate::config::model::{Config, Group, LinkRef, Routers};
 use crate::daemon::bus::{Bus, CallError, CallId};
 use crate::daemon::leases::Leases;
@@ -93,7 +95,7 @@ impl Toolbox<'_, '_> {
     /// Takes the steps of an attempt up to one that takes time; its outcome, if that was the last.
     fn advance(&mut self, ticket: Ticket, now: Instant) -> Option<Answer> {
         let mut recipe = self.tools.recipes.remove(&ticket)?;
-        while let Some(op) = recipe.ops.pop_front() {
+        while let Some(op) = take_first(&mut recipe.ops) {
             let result = match &op {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
@@ -211,7 +213,7 @@ impl Toolbox<'_, '_> {
         if directories.is_empty() {
             return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".to_owned());
         }
-        Ok(directories.into_iter().map(|directory| directory.join(&name)).collect())
+        Ok(directories.into_iter().map(|directory| directory.join(&name)).into_vec())
     }
 
     /// A server that has ended answers nobody, whatever it was started with.
@@ -273,8 +275,8 @@ impl Toolbox<'_, '_> {
         let own = self.scene.system.own_addresses();
         let vips = self.scene.config.instances.iter().flat_map(|it| it.vips.iter().map(|vip| vip.address));
         let mut ignored: Vec<IpAddr> =
-            own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).collect();
-        ignored.sort();
+            own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).into_vec();
+        ignored.sort_unstable();
         ignored.dedup();
         let dir = self.scene.run_dir.file("");
         let text = super::conntrackd::configuration(&between, side, &dir, &ignored);

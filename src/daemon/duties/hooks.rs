@@ -9,6 +9,7 @@ use std::path::Path;
 
 use log::Level;
 
+use crate::collect::IntoVec as _;
 use crate::config::Secs;
 use crate::config::model::Config;
 use crate::daemon::notify::Line;
@@ -222,21 +223,18 @@ fn hooks(config: &Config, change: &Change) -> Vec<Hook> {
 /// OpenWrt's way: each file is read by a shell of its own, after its library.
 fn hotplug(dir: &Path) -> Vec<Hook> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(HOOKS_MAX).collect();
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(HOOKS_MAX).into_vec();
     paths.retain(|path| path.is_file());
-    paths.sort();
-    let hook = |path: &std::path::PathBuf| {
-        let name = path.to_string_lossy().into_owned();
-        Hook { program: Program::shell(SOURCE, &[&name]), name }
-    };
-    paths.iter().map(hook).collect()
+    let mut names = paths.iter().map(|path| path.to_string_lossy().into_owned()).into_vec();
+    names.sort_unstable();
+    names.into_iter().map(|name| Hook { program: Program::shell(SOURCE, &[&name]), name }).into_vec()
 }
 
 fn environment(change: &Change) -> Vec<(&'static str, String)> {
     let Change { subject: _, action, group, from, to, cause, epoch } = change.clone();
     let epoch = epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
     let values = ["gwha".to_owned(), action, group, from, to, cause, epoch];
-    ["HOTPLUG_TYPE", "ACTION", "GROUP", "FROM", "TO", "CAUSE", "EPOCH"].into_iter().zip(values).collect()
+    ["HOTPLUG_TYPE", "ACTION", "GROUP", "FROM", "TO", "CAUSE", "EPOCH"].into_iter().zip(values).into_vec()
 }
 
 /// What else hooks are told of, and what it is about: the newest of each is told.

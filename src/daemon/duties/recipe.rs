@@ -1,6 +1,5 @@
 //! An attempt that takes several steps, or time.
 
-use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +50,7 @@ pub enum Then {
 #[derive(Debug)]
 pub struct Recipe {
     /// In their order.
-    pub ops: VecDeque<Op>,
+    pub ops: Vec<Op>,
     /// What it comes to.
     pub then: Then,
     /// The program that runs: whether its status matters.
@@ -72,12 +71,12 @@ pub enum Running {
 impl Recipe {
     /// Steps to a state.
     pub fn to(side: Side, ops: Vec<Op>) -> Recipe {
-        Recipe { ops: ops.into(), then: Then::Is(Seen::As(side)), running: None }
+        Recipe { ops, then: Then::Is(Seen::As(side)), running: None }
     }
 
     /// A program whose status tells how a thing is.
     pub fn ask(program: Program, zero: Seen, other: Seen) -> Recipe {
-        Recipe { ops: vec![Op::Try(program)].into(), then: Then::ByStatus { zero, other }, running: None }
+        Recipe { ops: vec![Op::Try(program)], then: Then::ByStatus { zero, other }, running: None }
     }
 
     /// The program that was run has ended: whether to go on.

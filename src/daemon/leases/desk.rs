@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::collect::IntoVec as _;
 use crate::sync::lease::file::{self, Clock};
 use crate::sync::lease::shadow::{Change, Found, Read, Shadow};
 use crate::sync::lease::{Client, Life};
@@ -174,7 +175,7 @@ impl Desk {
             let Some(about) = about else { return true };
             leases.iter().any(|(address, client, _)| *address == about && old.has(about, client))
         };
-        let others: Vec<String> = old.others().iter().filter(stays).cloned().collect();
+        let others: Vec<String> = old.others().iter().filter(stays).cloned().into_vec();
         Ok(file::write(leases.iter().copied(), &others, clock))
     }
 }

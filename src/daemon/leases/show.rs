@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::status::{self, LeaseList};
@@ -27,7 +28,7 @@ impl Leases {
             .then(|| format!("these are the first {} of {}", limits::LEASES_LISTED, running.len()));
         let leases = running.into_iter().take(limits::LEASES_LISTED);
         LeaseList {
-            leases: leases.map(|(address, client, life)| show(address, client, life, now)).collect(),
+            leases: leases.map(|(address, client, life)| show(address, client, life, now)).into_vec(),
             error,
         }
     }

@@ -2,6 +2,7 @@
 
 use core::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::peer::frame::Need;
@@ -53,7 +54,7 @@ impl Daemon {
 
     /// Tells every router what is here.
     pub(super) fn greet_leases(&mut self, now: Instant) {
-        let peers: Vec<PeerId> = self.peering.mesh.connected().collect();
+        let peers: Vec<PeerId> = self.peering.mesh.connected().into_vec();
         for peer in peers {
             self.greet(peer, now);
         }
@@ -68,7 +69,7 @@ impl Daemon {
 
     /// Sends every router what it lacks, as far as it can take it.
     pub(super) fn feed_leases(&mut self, now: Instant) {
-        let peers: Vec<PeerId> = self.peering.mesh.connected().collect();
+        let peers: Vec<PeerId> = self.peering.mesh.connected().into_vec();
         for peer in peers {
             self.feed(peer, now);
         }
@@ -166,7 +167,7 @@ impl Leases {
             let client = self.table.get(*address).and_then(|entry| entry.client.as_ref());
             client.is_none_or(|client| desk.has(*address, client))
         };
-        let unknown: Vec<_> = addresses.iter().filter(|address| !is_known(address)).copied().collect();
+        let unknown: Vec<_> = addresses.iter().filter(|address| !is_known(address)).copied().into_vec();
         drop(desk);
         for address in unknown {
             self.note_unserved(address, now);

@@ -4,7 +4,6 @@
 //! loop does not have. Only what has changed gets to the loop, in portions.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -38,7 +37,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Outbox {
-    items: VecDeque<Item>,
+    items: Vec<Item>,
     problem: Option<String>,
 }
 
@@ -99,7 +98,8 @@ impl Watcher {
 
     fn take_from(mut outbox: MutexGuard<'_, Outbox>, bell: &EventFd, limit: usize) -> Vec<Item> {
         let count = limit.min(outbox.items.len());
-        let items = outbox.items.drain(..count).collect();
+        let left = outbox.items.split_off(count);
+        let items = core::mem::replace(&mut outbox.items, left);
         if outbox.items.is_empty() {
             let _ = bell.read();
         }
@@ -165,7 +165,7 @@ impl Eyes {
 
     fn wait(&self) {
         let settled = self.waiting.as_ref().map(|(_, _, at)| *at);
-        let next = self.due.map(|(at, _)| at).into_iter().chain(settled).min();
+        let next = Instant::earliest(&[self.due.map(|(at, _)| at), settled]);
         let left = next.map(|at| at.since(clock::now()));
         let left = if self.watched.is_none() { Some(LOST_RETRY) } else { left };
         // A millisecond more than is left, for the wait ends before that.

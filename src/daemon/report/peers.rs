@@ -1,5 +1,6 @@
 //! The other routers: what the channel says of them, and what to make of it together with the adverts.
 
+use crate::collect::IntoVec as _;
 use crate::engine::{GroupView, PeerState, Role};
 use crate::peer::about;
 use crate::peer::dial::Reach;
@@ -14,7 +15,7 @@ use super::{Sources, rounded, seconds};
 /// Shows the other routers.
 pub fn show(sources: &Sources<'_>, status: &mut Status) {
     let views = sources.peering.mesh.views(sources.now);
-    let mut peers: Vec<status::Peer> = views.iter().map(|view| peer(sources, view)).collect();
+    let mut peers: Vec<status::Peer> = views.iter().map(|view| peer(sources, view)).into_vec();
     match &sources.peering.key {
         KeyState::Off => {}
         KeyState::Unusable(file, error) => {
@@ -167,7 +168,7 @@ fn contradictions(
             let settled = sources.now.since(view.since) > seen.master_down;
             (is_silent && settled).then(|| config.instances.get(id.index()).map(|it| it.name.clone()))?
         });
-        let silent: Vec<String> = silent.collect();
+        let silent: Vec<String> = silent.into_vec();
         if silent.is_empty() {
             continue;
         }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::Group;
 use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, Role, TrackState};
 use crate::status::{Health, Status, Warning};
@@ -90,7 +91,7 @@ impl Findings {
     fn about_group(&mut self, sources: &Sources<'_>, group: &Group, view: &GroupView) {
         let name = &group.name;
         let instances: Vec<InstanceView> =
-            group.instances.iter().map(|id| sources.engine.instance(*id, sources.now)).collect();
+            group.instances.iter().map(|id| sources.engine.instance(*id, sources.now)).into_vec();
         self.about_mastership(sources.now, name, view, &instances);
         for instance in &instances {
             self.about_instance(sources, view, instance);

@@ -26,7 +26,7 @@ use core::time::Duration;
 use std::net::IpAddr;
 
 use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope};
-use crate::limits;
+use crate::{collect::IntoVec as _, limits};
 
 use super::action::{Action, Notice, RoleChange};
 use super::cx::Cx;
@@ -34,7 +34,7 @@ use super::event::{CommandId, Remembered};
 use super::member::{Member, Rhythm, Watch};
 use super::role::{Cause, Epoch, Fault, Role};
 use super::time::Instant;
-use super::timers::{Timer, earliest};
+use super::timers::Timer;
 use super::track::Carrier;
 use super::view::TrackState;
 
@@ -107,8 +107,8 @@ impl Group {
         let member = |id: &InstanceId| Member::new(*id, cx.instance(*id));
         Group {
             id,
-            members: config.instances.iter().map(member).collect(),
-            uses: config.tracks.iter().map(|track| Use::new(track.clone())).collect(),
+            members: config.instances.iter().map(member).into_vec(),
+            uses: config.tracks.iter().map(|track| Use::new(track.clone())).into_vec(),
             place: None,
             state: State::Init,
             role: Role::Init,
@@ -331,20 +331,21 @@ impl Group {
 
     /// When [`Group::timeout`] is due.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let members = self
-            .members
-            .iter()
-            .flat_map(|member| [member.advert.at(), member.retry.at(), member.announcer.due()]);
-        let damped = self.uses.iter().map(|used| used.damped_until);
-        let own = [
+        let mut next = Instant::earliest(&[
             self.resume.filter(|_| self.members.iter().any(Member::usable)),
             self.unapplied.at(),
             self.unapplied_until.filter(|_| self.role != Role::Master),
             self.switch.as_ref().map(|switch| switch.until),
             self.standby_deadline(),
             self.serving_deadline(),
-        ];
-        earliest(members.chain(damped).chain(own))
+        ]);
+        for member in &self.members {
+            next = Instant::earliest(&[next, member.advert.at(), member.retry.at(), member.announcer.due()]);
+        }
+        for used in &self.uses {
+            next = Instant::earliest(&[next, used.damped_until]);
+        }
+        next
     }
 
     /// Says the priority on every usable member, in the order of the file, and begins a new interval.

@@ -10,7 +10,7 @@ use crate::config::model::Base;
 use super::super::cx::Cx;
 use super::super::role::Cause;
 use super::super::time::Instant;
-use super::super::timers::{Timer, earliest};
+use super::super::timers::Timer;
 use super::{Group, Heard, Speaker, State};
 
 /// The question of a standby.
@@ -51,7 +51,7 @@ impl Question {
     }
 
     pub fn next_deadline(&self) -> Option<Instant> {
-        earliest([self.begin.at(), self.again.at(), self.until.at()])
+        Instant::earliest(&[self.begin.at(), self.again.at(), self.until.at()])
     }
 
     /// Somebody said 0. A round that is due too early is put off, not dropped.

@@ -1,5 +1,6 @@
 //! A group that goes on under a new configuration.
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Instance};
 
 use super::super::cx::Cx;
@@ -25,10 +26,10 @@ impl Group {
                 new
             }
         };
-        let members: Vec<Member> = fresh.members.into_iter().map(renew).collect();
+        let members: Vec<Member> = fresh.members.into_iter().map(renew).into_vec();
         self.follow_members(cx, before, &members);
         let uses =
-            fresh.uses.into_iter().map(|used| renewed_use(used, &self.uses, cx.config, before)).collect();
+            fresh.uses.into_iter().map(|used| renewed_use(used, &self.uses, cx.config, before)).into_vec();
         self.id = fresh.id;
         self.members = members;
         self.uses = uses;
@@ -57,7 +58,7 @@ fn renewed_member(mut member: Member, new: Member, was: &Instance, cx: &Cx<'_>, 
     let keep = |peer: super::super::member::Peer| {
         old.iter().find(|known| known.address == peer.address).cloned().unwrap_or(peer)
     };
-    member.peers = new.peers.into_iter().map(keep).collect();
+    member.peers = new.peers.into_iter().map(keep).into_vec();
     if was.interval != is.interval {
         member.learned = is.interval;
         if serving && member.usable() {

@@ -5,6 +5,7 @@ use super::super::event::Maintenance;
 use super::super::member::Member;
 use super::super::view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TrackState};
 use super::{Group, State, is_down};
+use crate::collect::IntoVec as _;
 use crate::config::model::{Preempt, Weight};
 use crate::wire::vrrp::Reject;
 
@@ -36,7 +37,7 @@ impl Group {
 
     /// Why this node is not master, or not fully healthy.
     fn blocked_by(&self, cx: &Cx<'_>) -> Vec<String> {
-        let mut reasons: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).collect();
+        let mut reasons: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
         for (at, config) in self.counted(cx) {
             let verdict = self.verdict(cx, &self.uses[at]);
             let weighs = matches!(config.weight, Weight::Adjust(_));
@@ -87,10 +88,15 @@ impl Group {
             source: member.source,
             problem: member.problem,
             master_down,
-            peers: member.peers.iter().filter(|peer| Some(peer.address) != member.source).map(peer).collect(),
+            peers: member
+                .peers
+                .iter()
+                .filter(|peer| Some(peer.address) != member.source)
+                .map(peer)
+                .into_vec(),
             sent: member.sent,
             received: member.received,
-            rejected: rejected.filter(|(_, count)| *count > 0).collect(),
+            rejected: rejected.filter(|(_, count)| *count > 0).into_vec(),
         }
     }
 

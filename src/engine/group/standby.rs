@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::config::model::{Base, Mode, Preempt};
 use crate::wire::types::Version;
 
@@ -12,7 +13,6 @@ use super::super::event::Round;
 use super::super::member::{Found, Watch};
 use super::super::role::{Cause, Role};
 use super::super::time::Instant;
-use super::super::timers::earliest;
 use super::super::track::Doubt;
 use super::priority::{Doubting, Rise, STEP_BACK, TAKE};
 use super::{Group, Heard, Question, Speaker, State};
@@ -311,7 +311,7 @@ impl Group {
             let doubt = cx.tracks[self.uses[*at].config.track.index()].doubt(*round);
             (doubt == Doubt::Confirmed).then_some(*at)
         };
-        let confirmed: Vec<usize> = standby.doubts.iter().filter_map(confirmed).collect();
+        let confirmed: Vec<usize> = standby.doubts.iter().filter_map(confirmed).into_vec();
         self.weigh(cx, Doubting::AllBut(&confirmed))
     }
 
@@ -364,9 +364,11 @@ impl Group {
             State::Init => None,
             State::Standby(standby) => standby.question.next_deadline(),
         };
-        let missed = self.members.iter().filter(|member| member.usable() && !member.silent);
-        let own = [self.crash_due(), question, self.claim.at()];
-        earliest(missed.map(|member| member.master_down.at()).chain(own))
+        let mut next = Instant::earliest(&[self.crash_due(), question, self.claim.at()]);
+        for member in self.members.iter().filter(|member| member.usable() && !member.silent) {
+            next = Instant::earliest(&[next, member.master_down.at()]);
+        }
+        next
     }
 
     /// Rule 4: when every member has missed the master for Master_Down, those included whose link was lost

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 
 use super::Mesh;
@@ -58,6 +59,6 @@ impl Mesh {
                 ended: peer.ended.clone(),
             }
         };
-        self.peers.iter().map(view).collect()
+        self.peers.iter().map(view).into_vec()
     }
 }

@@ -4,6 +4,7 @@
 //! comments and order stay; what that makes is read again and compared with what was meant, and only if it is not
 //! that, because of a statement over several lines or a second one on the same, the file is written anew without comments.
 
+use crate::collect::IntoVec as _;
 use crate::uci::{self, Entry, Section, Tree, Value};
 
 use super::rules::Rules;
@@ -19,7 +20,7 @@ struct Kept<'a> {
 /// # Errors
 /// Why that is not possible: one of the two is no UCI file.
 pub fn merge(rules: &Rules, path: &str, content: &[u8], own: Option<&[u8]>) -> Result<Vec<u8>, String> {
-    let kept: Vec<Kept<'_>> = kept_of(rules, path).collect();
+    let kept: Vec<Kept<'_>> = kept_of(rules, path).into_vec();
     if kept.is_empty() {
         return Ok(content.to_vec());
     }

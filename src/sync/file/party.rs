@@ -9,6 +9,7 @@ mod view;
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::sorted::Map;
@@ -251,7 +252,7 @@ impl Party {
         }
         if self.routine_due <= now {
             self.routine_due = now.after(ROUTINE_EVERY);
-            let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+            let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
             for peer in peers {
                 self.greet(peer);
             }
@@ -271,7 +272,8 @@ impl Party {
     pub fn next_deadline(&self) -> Instant {
         let fetch = self.fetch.as_ref().map(|fetch| fetch.until);
         let retry = self.troubles.values().map(|trouble| trouble.retry).min();
-        [fetch, retry].into_iter().flatten().fold(self.scan_due.min(self.routine_due), Instant::min)
+        let own = self.scan_due.min(self.routine_due);
+        Instant::earliest(&[Some(own), fetch, retry]).unwrap_or(own)
     }
 
     /// What has to be done outside, in its order.

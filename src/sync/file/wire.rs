@@ -12,6 +12,7 @@
 //! Texts have their length (2) before them. A later version may append fields to a message that does not end with a
 //! list; kinds that are not known are left out.
 
+use crate::collect::IntoVec as _;
 use crate::limits;
 use crate::peer::message::clean;
 use crate::sync::bytes::{Bytes, put_text};
@@ -105,7 +106,7 @@ pub fn encode_list(number: u32, entries: &[Entry]) -> Vec<Vec<u8>> {
         out.extend(body);
         out
     };
-    parts.into_iter().enumerate().map(head).collect()
+    parts.into_iter().enumerate().map(head).into_vec()
 }
 
 fn put_entry(entry: &Entry, out: &mut Vec<u8>) {

@@ -149,9 +149,14 @@ impl Feed {
     /// The other router has taken in all batches up to this one. Whether that is everything it lacked.
     pub fn acked(&mut self, head: Head, table: &Table) -> bool {
         self.count = Some(head.count);
-        let Some(at) = self.flying.iter().position(|batch| batch.number == head.number) else { return false };
-        for batch in self.flying.drain(..=at) {
+        if !self.flying.iter().any(|batch| batch.number == head.number) {
+            return false;
+        }
+        while let Some(batch) = self.flying.pop_front() {
             self.acked.join(&batch.have);
+            if batch.number == head.number {
+                break;
+            }
         }
         self.confirm(table.own());
         self.is_level(table)

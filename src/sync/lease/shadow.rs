@@ -14,6 +14,8 @@
 
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
+
 use super::Client;
 use super::blocks::Blocks;
 use super::file::{self, Clock, Line, Row};
@@ -149,14 +151,14 @@ impl Shadow {
         let is_proven = |seen: &Seen| is_settled || (read == Read::Clean && order.is_past(seen.place));
         let proven = || missing().filter(|(_, seen)| is_proven(seen));
         let gone: Vec<IpAddr> =
-            proven().filter(|(_, seen)| !is_over(seen)).map(|(address, _)| *address).collect();
+            proven().filter(|(_, seen)| !is_over(seen)).map(|(address, _)| *address).into_vec();
         let is_mass = gone.len() > RELEASES_MIN && gone.len() > before / 2;
         // So much is believed of a settled text only, and then it was no release.
         let is_believed = |seen: &Seen| is_proven(seen) && (is_settled || !is_mass);
 
         found.doubts = missing().filter(|(_, seen)| !is_believed(seen)).count();
         let over = proven().filter(|(_, seen)| is_over(seen) && is_believed(seen));
-        found.dropped = over.map(|(address, _)| *address).collect();
+        found.dropped = over.map(|(address, _)| *address).into_vec();
         if is_settled && (is_mass || read == Read::NewFile) {
             found.dropped.extend(gone);
         } else if !is_mass {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::sorted::Map;
@@ -134,9 +135,9 @@ impl Table {
             .iter()
             .filter(|(_, entry)| !entry.life.is_over(now))
             .filter_map(|(address, entry)| Some((entry.stamp, *address, entry.client.as_ref()?, entry.life)))
-            .collect();
+            .into_vec();
         running.sort_unstable_by_key(|(stamp, ..)| *stamp);
-        running.into_iter().map(|(_, address, client, life)| (address, client, life)).collect()
+        running.into_iter().map(|(_, address, client, life)| (address, client, life)).into_vec()
     }
 
     /// How many leases run.

@@ -14,6 +14,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::sync::bytes::Bytes;
 
@@ -128,7 +129,7 @@ impl Batch<'_> {
 }
 
 fn put_have(have: &Have, out: &mut Vec<u8>) {
-    let writers: Vec<(Node, u64)> = have.iter().take(WRITERS_MAX).collect();
+    let writers: Vec<(Node, u64)> = have.iter().take(WRITERS_MAX).into_vec();
     out.extend(u16::try_from(writers.len()).unwrap_or(0).to_be_bytes());
     for (node, seq) in writers {
         out.extend(node.0.to_be_bytes());

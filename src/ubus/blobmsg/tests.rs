@@ -25,7 +25,7 @@ struct One<T> {
 
 impl<T: Encode> Encode for One<T> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.table(&mut [("v", &self.v as &dyn Encode)].into_iter())
+        place.members(&[("v", &self.v as &dyn Encode)])
     }
 }
 

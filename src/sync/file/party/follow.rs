@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::peer::PeerId;
@@ -77,7 +78,7 @@ impl Party {
             let trouble = self.troubles.get(&step.entry().path);
             trouble.is_none_or(|trouble| trouble.retry <= now || trouble.wanted != *step.entry())
         };
-        let steps: Vec<Step> = plan.steps.iter().filter(is_ready).cloned().collect();
+        let steps: Vec<Step> = plan.steps.iter().filter(is_ready).cloned().into_vec();
         let (fetches, quick): (Vec<Step>, Vec<Step>) =
             steps.into_iter().partition(|step| matches!(step, Step::Fetch(_)));
         for step in &quick {
@@ -267,7 +268,7 @@ impl Party {
             .chain(&plan.waiting)
             .map(|(path, _)| path)
             .chain(self.troubles.keys())
-            .collect();
+            .into_vec();
         for root in &self.rules.roots {
             if !bad.iter().any(|path| is_within(path, root)) {
                 self.level.insert(root.clone(), now);

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::peer::PeerId;
 
@@ -24,7 +25,7 @@ impl Party {
             true => Entry { kind: Kind::Held(UNRELEASED.to_owned()), ..entry.clone() },
             false => entry.clone(),
         };
-        let listed: Vec<Entry> = self.found.iter().map(hold).collect();
+        let listed: Vec<Entry> = self.found.iter().map(hold).into_vec();
         if self.number == 0 || listed != self.listed {
             self.listed = listed;
             self.number = self.number.wrapping_add(1).max(1);
@@ -36,7 +37,7 @@ impl Party {
             fits && peer.sent != self.number
         };
         let lacking: Vec<PeerId> =
-            self.peers.iter().filter(|(_, peer)| lacks(peer)).map(|(id, _)| *id).collect();
+            self.peers.iter().filter(|(_, peer)| lacks(peer)).map(|(id, _)| *id).into_vec();
         for id in lacking {
             self.greet(id);
             for part in wire::encode_list(self.number, &self.listed) {
@@ -117,7 +118,7 @@ impl Party {
         if self.settled != before {
             disk.remember(&self.settled);
         }
-        let failing: Vec<String> = report.told.iter().map(|told| told.path.clone()).collect();
+        let failing: Vec<String> = report.told.iter().map(|told| told.path.clone()).into_vec();
         for root in &self.rules.roots {
             if !failing.iter().any(|path| is_within(path, root)) {
                 self.level.insert(root.clone(), now);

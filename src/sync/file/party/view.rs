@@ -1,5 +1,6 @@
 //! How things stand, for people and for whoever waits.
 
+use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::sorted::Map;
 
@@ -77,7 +78,7 @@ impl Party {
     pub fn view(&self, now: Instant) -> View {
         let said = if self.own.is_source { self.said_as_source() } else { self.said_as_follower() };
         let row = |path: &String| self.row(path, &said);
-        let listeners: Vec<&Peer> = self.listeners().collect();
+        let listeners: Vec<&Peer> = self.listeners().into_vec();
         let is_done = |peer: &&Peer| {
             peer.report.as_ref().is_some_and(|report| report.number == self.number && report.is_settled)
         };
@@ -86,7 +87,7 @@ impl Party {
             (told.what == Matter::Failed).then(|| told.why.clone())
         });
         View {
-            rows: self.rules.roots.iter().map(row).collect(),
+            rows: self.rules.roots.iter().map(row).into_vec(),
             is_following: !self.own.is_source && self.followed().is_some(),
             is_pulled: !self.own.is_source && self.followed().is_some() && self.report.is_settled,
             is_delivered: self.scan_due > now && listeners.iter().all(is_done),
@@ -118,7 +119,7 @@ impl Party {
             is_sent: self.own.is_source,
             level: self.level.get(root).copied(),
             why: why.filter(|why| !why.is_empty()),
-            asides: asides.collect(),
+            asides: asides.into_vec(),
         }
     }
 
@@ -135,7 +136,7 @@ impl Party {
                 format!("the master's version replaced edits made here; kept aside: {count}"),
             )
         };
-        counts.iter().map(say).collect()
+        counts.iter().map(say).into_vec()
     }
 
     fn said_as_source(&self) -> Vec<Said> {
