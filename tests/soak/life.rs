@@ -28,6 +28,8 @@ pub struct Life {
     early: Usage,
     now: Usage,
     most: Usage,
+    /// Its memory at each look, in KiB.
+    memory: Vec<u64>,
     /// The figures of the process that has been looked at most often.
     longest: Option<(u32, String)>,
 }
@@ -35,7 +37,7 @@ pub struct Life {
 impl Life {
     pub fn new(gwha: Gwha) -> Life {
         let none = Usage::default();
-        Life { gwha, looks: 0, early: none, now: none, most: none, longest: None }
+        Life { gwha, looks: 0, early: none, now: none, most: none, memory: Vec::new(), longest: None }
     }
 
     /// Starts a new process.
@@ -43,6 +45,7 @@ impl Life {
         self.longest = Some((self.longest_looks().max(self.looks), self.figures()));
         self.gwha.restart();
         (self.looks, self.early, self.most) = (0, Usage::default(), Usage::default());
+        self.memory.clear();
     }
 
     /// Reads what the process uses now, and fails if it has grown.
@@ -54,6 +57,7 @@ impl Life {
         let files = fs::read_dir(format!("/proc/{pid}/fd")).expect("the daemon runs").count() as u64;
         self.now = Usage { memory_kib: memory.expect("the kernel tells a process's memory"), files };
         self.looks += 1;
+        self.memory.push(self.now.memory_kib);
         self.most.memory_kib = self.most.memory_kib.max(self.now.memory_kib);
         self.most.files = self.most.files.max(files);
         if self.looks <= EARLY {
@@ -84,9 +88,17 @@ impl Life {
             return figures.clone();
         }
         let (early, now, most) = (self.early, self.now, self.most);
+        let half = self.memory.get(self.memory.len() / 2).copied().unwrap_or_default();
         format!(
-            "{} | {} / {} / {} | {} / {} / {}",
-            self.looks, early.memory_kib, now.memory_kib, most.memory_kib, early.files, now.files, most.files
+            "{} | {} / {} / {} / {} | {} / {} / {}",
+            self.looks,
+            early.memory_kib,
+            half,
+            now.memory_kib,
+            most.memory_kib,
+            early.files,
+            now.files,
+            most.files
         )
     }
 

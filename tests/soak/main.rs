@@ -149,7 +149,7 @@ impl<'l> Soak<'l> {
             each.join(", "),
             self.longest.as_secs_f64()
         );
-        text.push_str("| router | mishaps seen by one process | its own memory, KiB: early / end / most | descriptors: early / end / most |\n|---|---|---|---|\n");
+        text.push_str("| router | mishaps seen by one process | its own memory, KiB: early / half-way / end / most | descriptors: early / end / most |\n|---|---|---|---|\n");
         for life in [&self.a, &self.b] {
             let _ = writeln!(text, "| {} | {} |", life.gwha.host, life.figures());
         }
