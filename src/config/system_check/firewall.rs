@@ -15,6 +15,9 @@ impl Check<'_> {
         if zones.is_empty() {
             return;
         }
+        if config.groups.iter().any(|group| group.actions.conntrack) {
+            self.offloading();
+        }
         for group in &config.groups {
             for instance in self.instances(group) {
                 let Some(network) = self.network_of(instance) else { continue };
@@ -26,6 +29,17 @@ impl Check<'_> {
             }
             for network in &group.actions.up_on_master {
                 self.membership(network, &zones);
+            }
+        }
+    }
+
+    /// The kernel tells conntrackd nothing useful of a connection in a flow table: what is in one when a router becomes master stays
+    /// unknown to the other one.
+    fn offloading(&mut self) {
+        for (section, path) in named(&self.files.firewall, "firewall", "defaults") {
+            if flag(section, "flow_offloading", false) {
+                let why = "connections that go on after a takeover end with the one after the next one";
+                self.set(&format!("{path}.flow_offloading"), "0", why);
             }
         }
     }

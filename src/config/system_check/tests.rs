@@ -234,6 +234,13 @@ const SPOILED: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         "firewall",
+        "config zone",
+        "config defaults\n    option flow_offloading '1'\nconfig zone",
+        "after the next one",
+        "uci set firewall.@defaults[0].flow_offloading='0'",
+    ),
+    (
+        "firewall",
         "wan wan6 up",
         "wan6 up",
         "network 'wan' is in no zone",

@@ -1,5 +1,6 @@
 //! conntrackd's configuration.
 
+use core::time::Duration;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
@@ -9,14 +10,23 @@ use nix::unistd::Pid;
 
 use crate::disk;
 use crate::duties::Side;
+use crate::engine::Instant;
 use crate::exec::children::{Children, Ended, Program};
 
 /// The daemon conntrackd, as a child.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Conntrackd {
     /// The number of the child, and what it does.
     running: Option<(u32, Side)>,
     starts: u32,
+    /// How often it has asked for all connections since it was started, and when it is to ask next.
+    asked: (usize, Instant),
+}
+
+impl Default for Conntrackd {
+    fn default() -> Conntrackd {
+        Conntrackd { running: None, starts: 0, asked: (0, AT_ONCE) }
+    }
 }
 
 impl Conntrackd {
@@ -45,6 +55,21 @@ impl Conntrackd {
         }
     }
 
+    /// Has it ask the other router for all its connections, if that is due: the program that does so.
+    ///
+    /// The other one tells of what happens. What was there before is not told by itself: to one that was restarted, or whose own
+    /// were lost with its WAN, which has just become the standby. And a connection that goes on for hours without any event is
+    /// still there, while the copy has run out.
+    pub fn ask(&mut self, program: &str, dir: &Path, now: Instant) -> Option<Program> {
+        let (times, due) = self.asked;
+        if self.side() != Some(Side::Standby) || now < due {
+            return None;
+        }
+        let pause = ASK_EARLY.get(times).copied().unwrap_or(ASK_EVERY);
+        self.asked = (times.saturating_add(1), now.after(pause));
+        Some(Program::new(&[program, "-C", &dir.join(CONFIGURATION).to_string_lossy(), "-n"]))
+    }
+
     /// Starts it with this configuration.
     ///
     /// # Errors
@@ -68,6 +93,7 @@ impl Conntrackd {
         let command = Program::new(&[program, "-C", &path.to_string_lossy()]);
         let pid = children.start(number, &command).map_err(|error| format!("{program}: {error}"))?;
         self.running = Some((number, side));
+        self.asked = (0, AT_ONCE);
         super::recipe::write(&dir.join(PID_FILE), &pid.to_string())?;
         Ok(())
     }
@@ -95,6 +121,16 @@ fn set_kernel_parameters() {
 /// Files in the directory of this life, and of the next one.
 const CONFIGURATION: &str = "conntrackd.conf";
 const PID_FILE: &str = "conntrackd.pid";
+
+/// It asks when it is looked at for the first time, two seconds after its start, and then after this: the other router's may have
+/// been started later.
+const ASK_EARLY: [Duration; 1] = [Duration::from_secs(5)];
+
+/// And then this often: OpenWrt keeps a TCP connection without any packet for two hours.
+const ASK_EVERY: Duration = Duration::from_secs(600);
+
+/// Long ago.
+const AT_ONCE: Instant = Instant::from_micros(0);
 
 /// Children have numbers of their own from here on, beyond those of attempts.
 const NUMBERS: u32 = 0xc000_0000;
@@ -181,6 +217,19 @@ mod tests {
     fn between() -> Between {
         let address = |text: &str| text.parse().unwrap();
         Between { device: "br-lan".into(), own: address("192.168.1.2"), peer: address("192.168.1.3") }
+    }
+
+    #[test]
+    fn standby_asks_for_all_connections_twice_soon_and_then_now_and_then() {
+        let at = |seconds: u64| Instant::from_micros(1_000_000 * (1000 + seconds));
+        let mut conntrackd = Conntrackd { running: Some((1, Side::Standby)), ..Conntrackd::default() };
+        let mut asks =
+            |seconds| conntrackd.ask("/usr/sbin/conntrackd", Path::new("/run"), at(seconds)).is_some();
+        let asked: Vec<u64> = (2..1300).filter(|seconds| asks(*seconds)).collect();
+        assert_eq!(asked, [2, 7, 607, 1207]);
+
+        conntrackd.running = Some((2, Side::Master));
+        assert_eq!(conntrackd.ask("/usr/sbin/conntrackd", Path::new("/run"), at(9000)), None);
     }
 
     #[test]

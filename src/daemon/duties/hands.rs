@@ -72,7 +72,7 @@ pub(super) enum Way {
 impl Hands for Toolbox<'_, '_> {
     fn start(&mut self, job: Job<'_>, now: Instant) -> Started {
         let way = match job.act {
-            Act::Look => self.look(job.duty, job.wanted),
+            Act::Look => self.look(job.duty, job.wanted, now),
             Act::Bring(side) => self.bring(job.duty, side),
         };
         match way {
@@ -165,12 +165,12 @@ impl Toolbox<'_, '_> {
         Some((ticket, self.advance(ticket, now)?))
     }
 
-    fn look(&mut self, duty: &Duty, wanted: Side) -> Result<Way, String> {
+    fn look(&mut self, duty: &Duty, wanted: Side, now: Instant) -> Result<Way, String> {
         let done = |seen| Ok(Way::Done(seen));
         match duty.kind {
             Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty).map(Way::Done),
             Kind::Dhcp => self.look_at_dhcp(duty),
-            Kind::Conntrack => done(self.tools.conntrackd.side().map_or(Seen::Neither, Seen::As)),
+            Kind::Conntrack => Ok(self.look_at_conntrack(now)),
             Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
             Kind::Interface => self.interface(&duty.name, wanted).map(Way::Done),
             Kind::Service => {
@@ -263,6 +263,16 @@ impl Toolbox<'_, '_> {
     }
 
     // --- connections ---
+
+    fn look_at_conntrack(&mut self, now: Instant) -> Way {
+        let Some(side) = self.tools.conntrackd.side() else { return Way::Done(Seen::Neither) };
+        let dir = self.scene.run_dir.file("");
+        let found = program("conntrackd").ok();
+        match found.and_then(|program| self.tools.conntrackd.ask(&program, &dir, now)) {
+            Some(ask) => Way::Steps(Recipe::to(side, vec![Op::Try(ask)])),
+            None => Way::Done(Seen::As(side)),
+        }
+    }
 
     fn bring_conntrack(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
         // First of all: from here on nothing that ends on this router ends on the other one.

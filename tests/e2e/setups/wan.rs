@@ -188,6 +188,36 @@ fn a_switch_never_shows_the_shared_address_on_two_ports() {
     });
 }
 
+/// How many of the client's connections to the world a router knows.
+fn known(place: &Place) -> usize {
+    let output = place.run("conntrack", &["-L", "-p", "tcp", "-d", &OUTSIDE.to_string()]);
+    String::from_utf8_lossy(&output.stdout).matches("ESTABLISHED").count()
+}
+
+/// A router that loses its WAN forgets its connections, and the other one has nothing new to tell of them.
+#[test]
+fn connections_survive_the_second_switch_as_they_do_the_first() {
+    scenario(|lab| {
+        let _carrier = Carrier::start(lab);
+        let ((place_a, a), (place_b, b)) = pair(lab);
+        let streams = [Direction::Upload, Direction::Download].map(|way| Stream::start(Host::Client, way));
+        let (mut master, mut standby) = ((&a, &place_a), (&b, &place_b));
+        for turn in 0..3 {
+            until("everything follows the role", SETTLED, || is_settled(master.0) && is_settled(standby.0));
+            until("the standby knows both connections", SETTLED, || known(standby.1) == 2);
+            assert!(master.0.cli(&["switch"]).status.success());
+            until_role(standby.0, "master");
+            for stream in &streams {
+                stream.until_flowing(SETTLED);
+            }
+            eprintln!("both go on after switch {turn}");
+            (master, standby) = (standby, master);
+        }
+        streams.iter().for_each(Stream::assert_whole);
+        assert_one_at_a_time(lab);
+    });
+}
+
 #[test]
 fn the_standby_has_internet_through_the_master() {
     scenario(|lab| {
