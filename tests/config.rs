@@ -86,7 +86,7 @@ fn the_reference_of_options_is_what_the_schema_says() {
         "# Options of `/etc/config/gwha`\n\nMade from `src/config/schema.rs` by `UPDATE_EXPECT=1 cargo test --test config`.\nWhat follows from a role is told in [ACTIONS.md](ACTIONS.md).\n",
     );
     for section in SECTIONS {
-        writeln!(text, "\n## config {}\n\n{}.\n", section.name, section.doc).unwrap();
+        writeln!(text, "\n## config {}\n\n{}.\n", section.name, section.kind.doc()).unwrap();
         writeln!(text, "| | what it does | allowed | default |\n|---|---|---|---|").unwrap();
         for option in section.options() {
             let keyword = match option.shape() {
@@ -95,7 +95,7 @@ fn the_reference_of_options_is_what_the_schema_says() {
                 Shape::OneOrMany(_) => "option or list",
             };
             let default = option.default().map_or(String::new(), |default| format!("`{default}`"));
-            let (name, doc, allowed) = (option.name(), option.doc(), option.allowed());
+            let (name, doc, allowed) = (option.name(), config::schema::doc(option), option.allowed());
             writeln!(text, "| {keyword} `{name}` | {doc} | {allowed} | {default} |").unwrap();
         }
     }

@@ -145,7 +145,7 @@ impl Life {
     fn begin(config: &Config, file: &Path) -> Life {
         let (kernel, record) = kernel_with(file);
         let mut reconciler = Reconciler::new(record, 1);
-        reconciler.configure(config, |_| (Addresses::Hold, Epoch(0)));
+        reconciler.configure(config, &|_| (Addresses::Hold, Epoch(0)));
         Life { kernel, reconciler, names: vec![Some(name("lan0"))] }
     }
 
@@ -543,7 +543,7 @@ namespace_tests! {
             neighbour.ip(&format!("neighbour add {vip} lladdr 02:00:00:00:00:99 dev lan1 nud reachable"));
         }
 
-        let unsent = Announcer::open().expect("a socket").announce(&device("lan0"), [v4, v6]);
+        let unsent = Announcer::open().expect("a socket").announce(&device("lan0"), &[v4, v6]);
 
         assert_eq!(unsent, []);
         let mac = device("lan0").mac.expect("a veth has one").to_string();
@@ -565,7 +565,7 @@ namespace_tests! {
             std::fs::write("/proc/sys/net/ipv6/conf/lan0/forwarding", forwarding).expect("written");
             take_frames(&socket, ethertype::IPV6, &mut Vec::new());
 
-            assert_eq!(announcer.announce(&device("lan0"), [IpAddr::V6(vip)]), []);
+            assert_eq!(announcer.announce(&device("lan0"), &[IpAddr::V6(vip)]), []);
 
             let parse = |frame: &Vec<u8>| {
                 let message = frame.get(ethernet::HEADER_LEN + 40..)?;
@@ -588,7 +588,7 @@ namespace_tests! {
         let socket = listen();
         let vip = "192.0.2.1".parse().expect("an address");
 
-        let unsent = Announcer::open().expect("a socket").announce(&device("wan0"), [IpAddr::V4(vip)]);
+        let unsent = Announcer::open().expect("a socket").announce(&device("wan0"), &[IpAddr::V4(vip)]);
 
         assert_eq!(unsent, []);
         let sent: Vec<_> = heard(&socket, ethertype::ARP, |frames| !frames.is_empty())
@@ -604,7 +604,7 @@ namespace_tests! {
         let vips: [IpAddr; 2] = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
         let mut announcer = Announcer::open().expect("a socket");
         let mut errors = |device: &Device| -> Vec<_> {
-            announcer.announce(device, vips).iter().map(|unsent| (unsent.address, unsent.errno)).collect()
+            announcer.announce(device, &vips).iter().map(|unsent| (unsent.address, unsent.errno)).collect()
         };
 
         ip("link set lan0 down");

@@ -252,7 +252,7 @@ impl World {
         let clock = self.clock(at);
         let base = WALL[at];
         let Router { table, shadow, server, .. } = &mut self.routers[at];
-        let text = file::write(table.leases(clock.now).iter().copied(), &[], clock);
+        let text = file::write(&table.leases(clock.now), &[], clock);
         shadow.clear();
         shadow.look(&text, Read::Settled, clock, limits::LEASES);
         let rows = file::lines(&text).filter_map(|line| match line {

@@ -259,7 +259,7 @@ impl Far {
                 name: IfName::new(name.as_bytes()).unwrap(),
                 mac: Some(FAR_MAC),
             };
-            assert!(Announcer::open().unwrap().announce(&device, [address]).is_empty());
+            assert!(Announcer::open().unwrap().announce(&device, &[address]).is_empty());
         });
     }
 }

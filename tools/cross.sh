@@ -44,6 +44,7 @@ build() {
 		flag -Cpanic=immediate-abort
 		# Nobody would read what {:?} writes: people are told in words.
 		flag -Zfmt-debug=none
+		flag -Zlocation-detail=none
 	fi
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
 	cargo build --locked --release --bin gwha >&2

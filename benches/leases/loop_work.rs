@@ -59,7 +59,7 @@ pub fn measure(count: u32, dir: &Path) -> Vec<(&'static str, Duration, Duration)
         timed("writing the file for a takeover", || {
             let leases = table.leases(now);
             let clock = gwha::sync::lease::file::Clock { now, wall: clock::wall_micros() };
-            let text = gwha::sync::lease::file::write(leases.iter().copied(), &[], clock);
+            let text = gwha::sync::lease::file::write(&leases, &[], clock);
             fs::write(&file, text).expect("the file is written");
         }),
     ]

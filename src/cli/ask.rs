@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::control::client::{self, Error};
 use crate::status::{Checked, History, LeaseList, Outcome, Status};
-use crate::ubus::{Data, Decode, Encode, Table, json};
+use crate::ubus::{self, Data, Decode, Table, json};
 
 use super::args::Form;
 use super::exit_codes::{self, CRITICAL, DEGRADED, HEALTHY};
@@ -40,20 +40,27 @@ impl Place {
 
 /// `gwha status`
 pub fn status(place: &Place, form: Form) -> u8 {
-    show_answer(place, ("status", &Table::default()), form, |status: &Status| {
-        (show::status(status), exit_codes::of_health(status.health))
+    show_answer(place, ("status", &Table::default()), form, &|answer| {
+        let status: Status = answer.decode()?;
+        Ok((show::status(&status), exit_codes::of_health(status.health)))
     })
 }
 
 /// `gwha history`
 pub fn history(place: &Place, form: Form, limit: Option<u32>) -> u8 {
     let arguments = Table::default().with("limit", limit.map_or(i64::from(HISTORY_LIMIT), i64::from));
-    show_answer(place, ("history", &arguments), form, |history: &History| (show::history(history), HEALTHY))
+    show_answer(place, ("history", &arguments), form, &|answer| {
+        let history: History = answer.decode()?;
+        Ok((show::history(&history), HEALTHY))
+    })
 }
 
 /// `gwha leases`
 pub fn leases(place: &Place, form: Form) -> u8 {
-    show_answer(place, ("leases", &Table::default()), form, |list: &LeaseList| (show::leases(list), HEALTHY))
+    show_answer(place, ("leases", &Table::default()), form, &|answer| {
+        let list: LeaseList = answer.decode()?;
+        Ok((show::leases(&list), HEALTHY))
+    })
 }
 
 /// `gwha switch`
@@ -78,8 +85,8 @@ pub fn sync(place: &Place) -> u8 {
 
 /// `gwha reload`
 pub fn reload(place: &Place) -> u8 {
-    match ask::<Checked>(place, "reload", &Table::default(), PATIENCE) {
-        Ok((_, checked)) => {
+    match ask(place, "reload", &Table::default(), PATIENCE).and_then(|data| decoded::<Checked>(&data)) {
+        Ok(checked) => {
             print(&show::checked(&checked));
             exit_codes::of_check(&checked)
         }
@@ -88,12 +95,12 @@ pub fn reload(place: &Place) -> u8 {
 }
 
 fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
-    match ask::<Outcome>(place, method, arguments, patience) {
-        Ok((_, Outcome { done: true, took_ms, .. })) => {
+    match ask(place, method, arguments, patience).and_then(|data| decoded::<Outcome>(&data)) {
+        Ok(Outcome { done: true, took_ms, .. }) => {
             let took = took_ms.map(|took| format!(" in {} ms", took as u64)).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
         }
-        Ok((_, Outcome { error, .. })) => {
+        Ok(Outcome { error, .. }) => {
             complain(&format!("{method}: {}", error.as_deref().unwrap_or("refused")));
             DEGRADED
         }
@@ -101,18 +108,22 @@ fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -
     }
 }
 
+/// An answer in words, and its exit code.
+type Shown = Result<(String, u8), ubus::Error>;
+
 /// Asks, shows the answer in the form that is wanted, and has an exit code made of it.
-fn show_answer<T: Decode + Default>(
+fn show_answer(
     place: &Place,
     (method, arguments): (&str, &Table),
     form: Form,
-    show: impl Fn(&T) -> (String, u8),
+    show: &dyn Fn(&Data) -> Shown,
 ) -> u8 {
-    let (data, answer) = match ask(place, method, arguments, PATIENCE) {
+    let answer =
+        ask(place, method, arguments, PATIENCE).and_then(|data| Ok((show(&data).map_err(unreadable)?, data)));
+    let ((text, code), data) = match answer {
         Ok(answer) => answer,
         Err(error) => return failed(&error),
     };
-    let (text, code) = show(&answer);
     let text = match form {
         Form::Text => text,
         Form::Json => match data.to_json(json::Layout::Pretty) {
@@ -129,16 +140,17 @@ fn show_answer<T: Decode + Default>(
     }
 }
 
-fn ask<T: Decode + Default>(
-    place: &Place,
-    method: &str,
-    arguments: &dyn Encode,
-    patience: Duration,
-) -> Result<(Data, T), Error> {
-    let arguments = Data::encode(arguments).map_err(|error| Error::Failed(error.to_string()))?;
-    let data = place.call(method, &arguments, patience)?;
-    let answer = data.decode().map_err(|error| Error::Failed(error.to_string()))?;
-    Ok((data, answer))
+fn ask(place: &Place, method: &str, arguments: &Table, patience: Duration) -> Result<Data, Error> {
+    let arguments = Data::encode(arguments).map_err(unreadable)?;
+    place.call(method, &arguments, patience)
+}
+
+fn decoded<T: Decode + Default>(data: &Data) -> Result<T, Error> {
+    data.decode().map_err(unreadable)
+}
+
+fn unreadable(error: ubus::Error) -> Error {
+    Error::Failed(error.to_string())
 }
 
 /// A daemon that is alive answers within milliseconds.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use log::LevelFilter;
 
-use crate::collect::IntoVec as _;
+use crate::collect::{IntoVec as _, complete};
 
 use super::conflict::Conflict;
 use super::drafts::{Drafts, GroupDraft};
@@ -84,13 +84,10 @@ impl<'a> Selection<'a> {
 }
 
 /// An error about a name that no section has.
-pub fn no_such_section<'a>(
-    kind: &'static str,
-    name: &str,
-    have: impl Iterator<Item = &'a str> + Clone,
-) -> Conflict {
-    let suggestion = nearest(name, have.clone());
-    let have = have.filter(|name| !name.is_empty()).map(str::to_owned).into_vec();
+pub fn no_such_section<'a>(kind: &'static str, name: &str, have: impl Iterator<Item = &'a str>) -> Conflict {
+    let have = have.filter(|name| !name.is_empty()).into_vec();
+    let suggestion = nearest(name, &have);
+    let have = have.into_iter().map(str::to_owned).into_vec();
     Conflict::NoSuchSection { kind, have, suggestion }
 }
 
@@ -123,9 +120,9 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
         log_level,
         tools,
         scheduling,
-        instances: instances.into_iter().collect::<Option<_>>()?,
-        groups: groups.into_iter().collect::<Option<_>>()?,
-        tracks: tracks.into_iter().collect::<Option<_>>()?,
+        instances: complete(instances)?,
+        groups: complete(groups)?,
+        tracks: complete(tracks)?,
         sync: sync?,
         links: links.0,
     })

@@ -16,6 +16,7 @@ use super::reader::{Given, Reader};
 use super::role::RoleDraft;
 use super::schema::{
     self, DNSMASQ_DIR, ENABLED, INSTANCES, LOG_LEVEL, ONLY, REALTIME, SECTIONS, SERVICE_COMMAND, SectionKind,
+    docs,
 };
 use super::suggest::nearest;
 use super::sync::SyncDraft;
@@ -99,7 +100,7 @@ impl Drafts {
                 continue;
             }
             let words: Vec<_> = have.iter().map(ToString::to_string).into_vec();
-            let suggestion = nearest(&given.value.to_string(), words.iter().map(String::as_str));
+            let suggestion = nearest(&given.value.to_string(), &words.iter().map(String::as_str).into_vec());
             findings.error(given.at.clone(), Conflict::NoSuchRouter { have: have.clone(), suggestion });
         }
     }
@@ -134,7 +135,7 @@ impl Drafts {
     fn section(&mut self, section: &Section, index: usize, findings: &mut Findings) {
         let label = label(section, index);
         let Some(schema) = schema::section_type(&section.kind) else {
-            let suggestion = nearest(&section.kind, SECTIONS.iter().map(|known| known.name));
+            let suggestion = nearest(&section.kind, &SECTIONS.iter().map(|known| known.name).into_vec());
             findings.warn(Spot::section(section.line, label).into(), Problem::UnknownSection { suggestion });
             return;
         };
@@ -175,7 +176,7 @@ impl MainDraft {
 impl GroupDraft {
     fn read(mut reader: Reader<'_>) -> GroupDraft {
         if reader.place(&INSTANCES).is_none() {
-            reader.missing(&INSTANCES);
+            reader.missing(&INSTANCES, docs::INSTANCES);
         }
         GroupDraft {
             name: section_name(&mut reader),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
+use crate::collect::{IntoVec as _, complete};
 
 use super::assemble::{Selection, no_such_section};
 use super::conflict::Conflict;
@@ -130,9 +130,7 @@ impl<'a> Plan<'a> {
     }
 
     fn tracks(&self, selection: &Selection<'a>, findings: &mut Findings) -> Option<Vec<TrackUse>> {
-        let uses: Vec<_> =
-            self.role.tracks.iter().map(|name| self.track(name, selection, findings)).into_vec();
-        uses.into_iter().collect()
+        complete(self.role.tracks.iter().map(|name| self.track(name, selection, findings)).into_vec())
     }
 
     fn track(

@@ -13,7 +13,7 @@ use super::reader::{Given, Reader};
 use super::role::RoleDraft;
 use super::schema::{
     ACCEPT_OLD_CHECKSUM, ADVERT_INTERVAL, ANNOUNCE, ANNOUNCE_REFRESH, AUTH_PASS, CHECKSUM, DEVICE, INTERFACE,
-    Key, MODE, ONLY, PEER, ROUTER, SOURCE, TTL_MIN, VERSION, VIP, VRID,
+    Key, MODE, ONLY, PEER, ROUTER, SOURCE, TTL_MIN, VERSION, VIP, VRID, docs,
 };
 use crate::collect::IntoVec as _;
 use crate::wire::types::{Family, Interval, Version, Vrid};
@@ -90,7 +90,7 @@ impl InstanceDraft {
     pub fn read(mut reader: Reader<'_>) -> InstanceDraft {
         let name = section_name(&mut reader);
         let link = link(&mut reader, Need::Required);
-        let vrid = reader.required(&VRID).and_then(vrid);
+        let vrid = reader.required(&VRID, docs::VRID).and_then(vrid);
         let vips = vips(&mut reader);
         let first = vips.first().map(|vip| vip.value.address);
         let routers = routers(&mut reader, first);
@@ -155,7 +155,7 @@ pub fn link(reader: &mut Reader<'_>, need: Need) -> Option<Given<LinkRef>> {
         return reader.one(&DEVICE).map(|given| Given { value: LinkRef::Device(given.value), at: given.at });
     }
     if need == Need::Required && reader.place(&INTERFACE).is_none() {
-        reader.missing(&INTERFACE);
+        reader.missing(&INTERFACE, docs::INTERFACE);
     }
     reader.one(&INTERFACE).map(|given| Given { value: LinkRef::Interface(given.value), at: given.at })
 }
@@ -187,7 +187,7 @@ fn vrid(given: Given<u32>) -> Option<Given<Vrid>> {
 
 fn vips(reader: &mut Reader<'_>) -> Vec<Given<Vip>> {
     if reader.place(&VIP).is_none() {
-        reader.missing(&VIP);
+        reader.missing(&VIP, docs::VIP);
     }
     let mut kept: Vec<Given<Vip>> = Vec::new();
     for given in reader.many(&VIP) {
@@ -224,7 +224,7 @@ fn routers(reader: &mut Reader<'_>, vip: Option<IpAddr>) -> Option<RoutersDraft>
             peers(reader, vip)
         }
         (None, None) => {
-            reader.missing(&ROUTER);
+            reader.missing(&ROUTER, docs::ROUTER);
             None
         }
     }
@@ -253,7 +253,7 @@ fn peers(reader: &mut Reader<'_>, vip: Option<IpAddr>) -> Option<RoutersDraft> {
     }
     let unicast = reader.one_or_default(&MODE).is_some_and(|mode| mode.value == Mode::Unicast);
     if unicast && written == 0 {
-        reader.missing(&PEER);
+        reader.missing(&PEER, docs::PEER);
     }
     (peers.len() == written).then_some(RoutersDraft::Peers { source, peers })
 }

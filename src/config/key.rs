@@ -18,8 +18,6 @@ pub struct Info {
     pub shape: Shape,
     /// The value that it has when it is not there.
     pub default: Option<&'static str>,
-    /// What it does, in a line.
-    pub doc: &'static str,
 }
 
 /// Whether an option is a list.
@@ -83,10 +81,5 @@ impl dyn Described + '_ {
     /// The value that it has when it is not there.
     pub fn default(&self) -> Option<&'static str> {
         self.info().default
-    }
-
-    /// What it does, in a line.
-    pub fn doc(&self) -> &'static str {
-        self.info().doc.trim_start()
     }
 }

@@ -18,9 +18,14 @@ pub struct Loaded {
     pub config: Config,
     /// What should be looked at, by line.
     pub warnings: Vec<Finding>,
+    /// Only if the configuration depends on the node.
+    pub variants: Option<Variants>,
+}
+
+/// The configurations of nodes that know their addresses.
+pub struct Variants {
     file: String,
-    /// Kept only if the configuration depends on the node.
-    drafts: Option<Drafts>,
+    drafts: Drafts,
 }
 
 impl Config {
@@ -62,24 +67,35 @@ pub fn load(file: &str, bytes: &[u8]) -> Result<Loaded, Rejected> {
         }
     }
     let (config, warnings) = findings.finish(config)?;
-    Ok(Loaded { config, warnings, file: file.to_owned(), drafts: depends_on_node.then_some(drafts) })
+    let variants = depends_on_node.then(|| Variants { file: file.to_owned(), drafts });
+    Ok(Loaded { config, warnings, variants })
 }
 
 impl Loaded {
-    /// Whether some section is only for some routers, so that [`Loaded::for_node`] is needed.
+    /// Whether some section is only for some routers.
     pub fn depends_on_node(&self) -> bool {
-        self.drafts.is_some()
+        self.variants.is_some()
     }
 
     /// The configuration of the node with these addresses.
     ///
     /// # Errors
     ///
+    /// Those of [`Variants::for_node`].
+    pub fn for_node(&self, own: &[IpAddr]) -> Result<Config, Rejected> {
+        self.variants.as_ref().map_or_else(|| Ok(self.config.clone()), |variants| variants.for_node(own))
+    }
+}
+
+impl Variants {
+    /// The configuration of the node with these addresses.
+    ///
+    /// # Errors
+    ///
     /// Almost none that [`load`] did not find: only if the node has addresses of several places.
     pub fn for_node(&self, own: &[IpAddr]) -> Result<Config, Rejected> {
-        let Some(drafts) = &self.drafts else { return Ok(self.config.clone()) };
         let mut findings = Findings::new(&self.file);
-        let config = assemble(drafts, Node::Known(own), &mut findings);
+        let config = assemble(&self.drafts, Node::Known(own), &mut findings);
         findings.finish(config).map(|(config, _)| config)
     }
 }

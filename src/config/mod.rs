@@ -36,7 +36,7 @@ mod unique;
 pub use conflict::Conflict;
 pub use diff::{Diff, Fate, Identity, diff, identity};
 pub use finding::{At, Finding, Rejected, Spot};
-pub use load::{Loaded, load};
+pub use load::{Loaded, Variants, load};
 pub use problem::{Problem, Secs};
 pub use system_check::{Hazard, SystemFiles, hazards};
 

@@ -11,7 +11,7 @@ use super::model::Base;
 use super::problem::Problem;
 use super::reader::Given;
 use super::role::PriorityDraft;
-use super::schema::PRIORITY;
+use super::schema::{PRIORITY, docs};
 
 /// The base of a group: what it says, or its members say alike, or else by place. `None` after an error.
 pub fn base(plan: &Plan<'_>, selection: &Selection<'_>, findings: &mut Findings) -> Option<Base> {
@@ -24,7 +24,7 @@ pub fn base(plan: &Plan<'_>, selection: &Selection<'_>, findings: &mut Findings)
         PriorityDraft::Wrong => None,
         PriorityDraft::Default if listed == 0 => {
             let at = plan.at.option(format!("option {}", PRIORITY.info.name));
-            findings.error(at, Problem::Missing { doc: PRIORITY.info.doc, allowed: PRIORITY.kind.allowed() });
+            findings.error(at, Problem::Missing { doc: docs::PRIORITY, allowed: PRIORITY.kind.allowed() });
             None
         }
         PriorityDraft::Default => Some(Base::ByPlace(by_place(listed))),

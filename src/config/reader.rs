@@ -97,10 +97,10 @@ impl<'a> Reader<'a> {
         Some(Given { value, at: self.head() })
     }
 
-    /// The single value of an option that must be there.
-    pub fn required<K: Kind>(&mut self, key: &Key<K>) -> Option<Given<K::Value>> {
+    /// The single value of an option that must be there; `doc` says what it does.
+    pub fn required<K: Kind>(&mut self, key: &Key<K>, doc: &'static str) -> Option<Given<K::Value>> {
         if self.entry(key).is_none() {
-            self.missing(key);
+            self.missing(key, doc);
         }
         self.one(key)
     }
@@ -118,14 +118,14 @@ impl<'a> Reader<'a> {
         texts.into_iter().filter_map(|text| self.parse(key, text)).into_vec()
     }
 
-    /// An error: the option must be there.
-    pub fn missing(&mut self, key: &dyn Described) {
+    /// An error: the option must be there; `doc` says what it does.
+    pub fn missing(&mut self, key: &dyn Described, doc: &'static str) {
         let keyword = match key.shape() {
             Shape::One | Shape::OneOrMany(_) => "option",
             Shape::Many(_) => "list",
         };
         let at = self.head().option(format!("{keyword} {}", key.name()));
-        self.findings.error(at, Problem::Missing { doc: key.doc(), allowed: key.allowed() });
+        self.findings.error(at, Problem::Missing { doc, allowed: key.allowed() });
     }
 
     // Everything below knows nothing of kinds, so that it is in the program once and not for each.
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse(&mut self, key: &dyn Described, written: Written<'_>) {
-        let suggestion = nearest(written.text, key.words());
+        let suggestion = nearest(written.text, &key.words());
         self.findings.error(written.at, Problem::NotAllowed { allowed: key.allowed(), suggestion });
     }
 
@@ -229,7 +229,7 @@ fn excerpt(bytes: &[u8]) -> String {
 }
 
 fn unknown_option(schema: &SectionType, name: &str) -> Problem {
-    let suggestion = nearest(name, schema.options().map(|option| option.name()));
+    let suggestion = nearest(name, &schema.options().map(|option| option.name()).into_vec());
     let of = SECTIONS
         .iter()
         .filter(|section| section.option(name).is_some())

@@ -28,6 +28,19 @@ pub enum SectionKind {
     Sync,
 }
 
+impl SectionKind {
+    /// What it describes, in a line.
+    pub fn doc(self) -> &'static str {
+        match self {
+            SectionKind::Main => "The daemon",
+            SectionKind::Instance => "A virtual router: a VRID on a link, with the addresses that move",
+            SectionKind::Group => "Instances that move together, and what follows from their role",
+            SectionKind::Track => "A check that lowers the priority while it fails",
+            SectionKind::Sync => "The encrypted channel between the routers",
+        }
+    }
+}
+
 /// A type of section.
 pub struct SectionType {
     /// What it is.
@@ -36,8 +49,6 @@ pub struct SectionType {
     pub max: usize,
     /// As it is written after `config`.
     pub name: &'static str,
-    /// What it describes, in a line.
-    pub doc: &'static str,
     /// Its options, in the order of the documentation, in blocks.
     pub blocks: &'static [&'static [&'static dyn Described]],
 }
@@ -65,37 +76,22 @@ pub static SECTIONS: &[SectionType] = &[
         kind: SectionKind::Main,
         max: ROUTERS_MAX,
         name: "gwha",
-        doc: "The daemon",
         blocks: &[&[&ENABLED, &LOG_LEVEL, &REALTIME, &SERVICE_COMMAND, &DNSMASQ_DIR, &ONLY]],
     },
     SectionType {
         kind: SectionKind::Instance,
         max: INSTANCES_MAX,
         name: "instance",
-        doc: "A virtual router: a VRID on a link, with the addresses that move",
         blocks: &[INSTANCE_OPTIONS, ROLE_OPTIONS],
     },
     SectionType {
         kind: SectionKind::Group,
         max: GROUPS_MAX,
         name: "group",
-        doc: "Instances that move together, and what follows from their role",
         blocks: &[&[&INSTANCES, &ONLY], ROLE_OPTIONS],
     },
-    SectionType {
-        kind: SectionKind::Track,
-        max: TRACKS_MAX,
-        name: "track",
-        doc: "A check that lowers the priority while it fails",
-        blocks: &[TRACK_OPTIONS],
-    },
-    SectionType {
-        kind: SectionKind::Sync,
-        max: ROUTERS_MAX,
-        name: "sync",
-        doc: "The encrypted channel between the routers",
-        blocks: &[SYNC_OPTIONS],
-    },
+    SectionType { kind: SectionKind::Track, max: TRACKS_MAX, name: "track", blocks: &[TRACK_OPTIONS] },
+    SectionType { kind: SectionKind::Sync, max: ROUTERS_MAX, name: "sync", blocks: &[SYNC_OPTIONS] },
 ];
 
 /// Options of an instance alone.
@@ -174,18 +170,33 @@ macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $ident:ident: $kind:ty = $shape:expr, $name:literal, $value:expr, $default:expr;)+) => {
         $(
             $(#[doc = $doc])+
-            pub static $ident: Key<$kind> = Key {
-                info: Info { name: $name, shape: $shape, default: $default, doc: concat!($($doc),+) },
-                kind: $value,
-            };
+            pub static $ident: Key<$kind> =
+                Key { info: Info { name: $name, shape: $shape, default: $default }, kind: $value };
         )+
+
+        /// What each option does, in a line: apart from the options, for the program needs few of these lines.
+        pub mod docs {
+            $(
+                $(#[doc = $doc])+
+                pub const $ident: &str = concat!($($doc),+);
+            )+
+        }
+
+        static DOCS: &[(&Info, &str)] = &[$((&$ident.info, docs::$ident)),+];
     };
+}
+
+/// What an option does, in a line.
+pub fn doc(option: &dyn Described) -> &'static str {
+    let it = DOCS.iter().find(|(info, _)| core::ptr::eq(*info, option.info()));
+    it.map_or("", |(_, doc)| doc.trim_start())
 }
 
 use Shape::{Many, One, OneOrMany};
 
-// config gwha
 keys! {
+    // config gwha
+
     /// Whether the daemon does anything
     ENABLED: Switch = One, "enabled", Switch, Some("1");
     /// Least severe messages that are logged
@@ -198,10 +209,9 @@ keys! {
     REALTIME: Switch = One, "realtime", Switch, Some("0");
     /// The routers that this section is for, each by one of its addresses in 'list router'; elsewhere it is as if not written
     ONLY: Address = Many(ROUTERS_MAX * 4), "only", Address, None;
-}
 
-// config instance
-keys! {
+    // config instance
+
     /// Network of /etc/config/network
     INTERFACE: Word = One, "interface", Word::NETWORK, None;
     /// Kernel device, instead of 'interface'
@@ -234,10 +244,9 @@ keys! {
     ANNOUNCE: Integer = Many(BURSTS_MAX), "announce", Integer { min: 0, max: 60_000, unit: " ms" }, None;
     /// How often a master announces its addresses again, in s; 0 is never
     ANNOUNCE_REFRESH: Integer = One, "announce_refresh", Integer { min: 0, max: 3600, unit: " s" }, Some("60");
-}
 
-// config group, and config instance outside groups
-keys! {
+    // config group, and config instance outside groups
+
     /// The instances that move together
     INSTANCES: Word = Many(INSTANCES_MAX), "instance", Word::INSTANCE, None;
     /// As list: the routers' priorities in the order of 'router' (100, 90, 80 ... if not given); as option: this router's own
@@ -268,10 +277,9 @@ keys! {
     RULE_PRIORITY: Integer = One, "rule_priority", Integer { min: 1, max: 32_765, unit: "" }, None;
     /// Command that is run after each change of the role
     SCRIPT: Word = One, "script", Word::COMMAND, None;
-}
 
-// config track
-keys! {
+    // config track
+
     /// What is asked
     TYPE: Choice<TrackType> = One, "type", Choice(TRACK_TYPES), Some("ping");
     /// Who is asked: addresses, for 'tcp' ADDRESS:PORT or [ADDRESS]:PORT
@@ -290,10 +298,9 @@ keys! {
     RISE: Integer = One, "rise", Integer { min: 1, max: 1000, unit: "" }, Some("2");
     /// What it takes from the priority while it is down; 'fault' is everything
     WEIGHT: TrackWeight = One, "weight", TrackWeight, Some("fault");
-}
 
-// config sync
-keys! {
+    // config sync
+
     /// The channel runs between the routers' addresses of this instance
     INSTANCE: Word = One, "instance", Word::INSTANCE, None;
     /// All routers' addresses on the dedicated link, in the order of the instances' 'router'

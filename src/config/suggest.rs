@@ -4,18 +4,20 @@ use crate::collect::IntoVec as _;
 
 /// The candidate that is nearest to `word`, if it is near enough to be what was meant: one slip in a
 /// short word, two in a longer one. Of equals the first.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest(word: &str, candidates: &[&str]) -> Option<String> {
     if word.len() > LENGTH_MAX {
         return None;
     }
     let slips_max = if word.len() <= 5 { 1 } else { 2 };
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.len() <= LENGTH_MAX)
-        .map(|candidate| (slips(word, candidate), candidate))
-        .filter(|(slips, candidate)| *slips <= slips_max && *slips < candidate.len())
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, candidate)| candidate.to_owned())
+    let mut nearest: Option<(usize, &str)> = None;
+    for candidate in candidates.iter().filter(|candidate| candidate.len() <= LENGTH_MAX) {
+        let slips = slips(word, candidate);
+        let is_near = slips <= slips_max && slips < candidate.len();
+        if is_near && nearest.is_none_or(|(least, _)| slips < least) {
+            nearest = Some((slips, candidate));
+        }
+    }
+    nearest.map(|(_, candidate)| candidate.to_owned())
 }
 
 /// Longer words are not compared: the work grows with the product of the lengths.
@@ -55,20 +57,20 @@ mod tests {
     fn a_slip_finds_the_word() {
         let options = ["vrid", "version", "vip", "interface", "advert_interval"];
 
-        assert_eq!(nearest("vird", options).as_deref(), Some("vrid"));
-        assert_eq!(nearest("Interface", options).as_deref(), Some("interface"));
-        assert_eq!(nearest("interfce", options).as_deref(), Some("interface"));
-        assert_eq!(nearest("advertinterval", options).as_deref(), Some("advert_interval"));
-        assert_eq!(nearest("vips", options).as_deref(), Some("vip"));
+        assert_eq!(nearest("vird", &options).as_deref(), Some("vrid"));
+        assert_eq!(nearest("Interface", &options).as_deref(), Some("interface"));
+        assert_eq!(nearest("interfce", &options).as_deref(), Some("interface"));
+        assert_eq!(nearest("advertinterval", &options).as_deref(), Some("advert_interval"));
+        assert_eq!(nearest("vips", &options).as_deref(), Some("vip"));
     }
 
     #[test]
     fn a_strange_word_finds_nothing() {
-        assert_eq!(nearest("icmp", ["ping", "tcp"]), None);
-        assert_eq!(nearest("colour", ["vrid", "vip"]), None);
-        assert_eq!(nearest("x", ["y"]), None);
-        assert_eq!(nearest("", ["vip"]), None);
-        assert_eq!(nearest(&"v".repeat(1000), ["vip"]), None);
+        assert_eq!(nearest("icmp", &["ping", "tcp"]), None);
+        assert_eq!(nearest("colour", &["vrid", "vip"]), None);
+        assert_eq!(nearest("x", &["y"]), None);
+        assert_eq!(nearest("", &["vip"]), None);
+        assert_eq!(nearest(&"v".repeat(1000), &["vip"]), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::reader::{Given, Reader};
 use super::role::values;
 use super::schema::{
-    DEVICE, FILE, INSTANCE, INTERFACE, KEEP, KEY_FILE, LEASE_FILE, LEASES, ONLY, RELOAD, SYNC_ROUTER,
+    DEVICE, FILE, INSTANCE, INTERFACE, KEEP, KEY_FILE, LEASE_FILE, LEASES, ONLY, RELOAD, SYNC_ROUTER, docs,
 };
 
 /// A sync section as far as it could be read.
@@ -76,7 +76,7 @@ fn path(reader: &mut Reader<'_>) -> Option<PathDraft> {
             None
         }
         (None, None) => {
-            reader.missing(&INSTANCE);
+            reader.missing(&INSTANCE, docs::INSTANCE);
             None
         }
         (Some(_), None) => reader.one(&INSTANCE).map(PathDraft::Instance),
@@ -87,7 +87,7 @@ fn path(reader: &mut Reader<'_>) -> Option<PathDraft> {
 fn dedicated_path(reader: &mut Reader<'_>) -> Option<PathDraft> {
     let link = link(reader, Need::Required);
     match reader.place(&SYNC_ROUTER) {
-        None => reader.missing(&SYNC_ROUTER),
+        None => reader.missing(&SYNC_ROUTER, docs::SYNC_ROUTER),
         Some(at) if reader.written(&SYNC_ROUTER).is_some_and(|count| count < 2) => {
             reader.findings.error(at, Problem::TooFew { min: 2 });
         }

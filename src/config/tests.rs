@@ -247,7 +247,7 @@ fn every_option_is_there_once_and_says_in_a_line_what_it_does() {
     for section in SECTIONS {
         let names: Vec<_> = section.options().map(|option| option.name()).collect();
         for option in section.options() {
-            let doc = option.doc();
+            let doc = schema::doc(option);
             assert!(doc.starts_with(char::is_uppercase) && !doc.ends_with('.'), "{}: {doc}", option.name());
             assert_eq!(names.iter().filter(|name| **name == option.name()).count(), 1, "{}", option.name());
             assert!(option.shape() == Shape::One || option.default().is_none(), "{}", option.name());

@@ -12,7 +12,9 @@ use super::model::{LinkRef, TrackKind, Weight};
 use super::net::{Scope, scope};
 use super::problem::Problem;
 use super::reader::{Given, Reader};
-use super::schema::{COMMAND, FALL, INTERVAL, NEED, ONLY, RISE, TARGET, TIMEOUT, TYPE, TrackType, WEIGHT};
+use super::schema::{
+    COMMAND, FALL, INTERVAL, NEED, ONLY, RISE, TARGET, TIMEOUT, TYPE, TrackType, WEIGHT, docs,
+};
 
 /// A track as far as it could be read.
 pub struct TrackDraft {
@@ -129,7 +131,7 @@ fn connected(reader: &mut Reader<'_>) -> Asked {
 }
 
 fn script(reader: &mut Reader<'_>) -> Option<TrackKind> {
-    let command = reader.required(&COMMAND);
+    let command = reader.required(&COMMAND, docs::COMMAND);
     without_targets(reader, TrackKind::Script { command: command?.value })
 }
 
@@ -152,7 +154,7 @@ fn targets<T: PartialEq>(
     allowed: &str,
 ) -> Vec<Given<T>> {
     if reader.place(&TARGET).is_none() {
-        reader.missing(&TARGET);
+        reader.missing(&TARGET, docs::TARGET);
     }
     let mut targets: Vec<Given<T>> = Vec::new();
     for given in reader.many(&TARGET) {

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Scheduling};
-use crate::config::{self, Loaded, Rejected};
+use crate::config::{self, Loaded, Rejected, Variants};
 use crate::status::{Checked, ConfigState};
 use crate::sync::file::{Hash, hash};
 
@@ -14,8 +15,8 @@ use super::bounded;
 /// The file and its fate.
 pub struct ConfigFile {
     path: PathBuf,
-    /// What is in force; `None` until a file was good.
-    loaded: Option<Loaded>,
+    /// What is in force: for every node, and for each; `None` until a file was good.
+    in_force: Option<(Arc<Config>, Option<Variants>)>,
     /// Why the file as it was read last is not.
     errors: Vec<String>,
     warnings: Vec<String>,
@@ -26,14 +27,14 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Nothing has been read yet.
     pub fn new(path: PathBuf) -> ConfigFile {
-        ConfigFile { path, loaded: None, errors: Vec::new(), warnings: Vec::new(), content: None }
+        ConfigFile { path, in_force: None, errors: Vec::new(), warnings: Vec::new(), content: None }
     }
 
     /// Reads the file again. If it is in order it is in force, else what was in force before still is.
     pub fn read(&mut self) -> Checked {
         let (checked, loaded) = check_content(&self.path);
         if let Some((loaded, content)) = loaded {
-            self.loaded = Some(loaded);
+            self.in_force = Some((Arc::new(loaded.config), loaded.variants));
             self.content = Some(content);
         }
         (self.errors, self.warnings) = (checked.errors.clone(), checked.warnings.clone());
@@ -42,43 +43,47 @@ impl ConfigFile {
 
     /// The configuration in force, for a node with these addresses: without anything in it if it is disabled, or if no
     /// file was ever good.
-    pub fn config(&self, own: &[IpAddr]) -> Config {
-        let Some(loaded) = &self.loaded else { return Config::idle() };
-        let config = loaded.for_node(own).unwrap_or_else(|rejected| {
-            log::error!("{}", sentences(&rejected.errors).join("; "));
-            loaded.config.clone()
-        });
-        if config.enabled { config } else { Config::idle() }
+    pub fn config(&self, own: &[IpAddr]) -> Arc<Config> {
+        let Some((common, variants)) = &self.in_force else { return Arc::new(Config::idle()) };
+        let config = match variants.as_ref().map(|variants| variants.for_node(own)) {
+            None => Arc::clone(common),
+            Some(Ok(config)) => Arc::new(config),
+            Some(Err(rejected)) => {
+                log::error!("{}", sentences(&rejected.errors).join("; "));
+                Arc::clone(common)
+            }
+        };
+        if config.enabled { config } else { Arc::new(Config::idle()) }
     }
 
     /// What the file says to every router, for comparing it with another router's.
     pub fn common(&self) -> Option<&Config> {
-        self.loaded.as_ref().map(|loaded| &loaded.config)
+        self.in_force.as_ref().map(|(common, _)| &**common)
     }
 
     /// Whether [`ConfigFile::config`] depends on the addresses.
     pub fn depends_on_node(&self) -> bool {
-        self.loaded.as_ref().is_some_and(Loaded::depends_on_node)
+        self.in_force.as_ref().is_some_and(|(_, variants)| variants.is_some())
     }
 
     /// Whether some file was good.
     pub fn is_in_force(&self) -> bool {
-        self.loaded.is_some()
+        self.in_force.is_some()
     }
 
     /// Whether the user has switched it off.
     pub fn is_disabled(&self) -> bool {
-        self.loaded.as_ref().is_some_and(|loaded| !loaded.config.enabled)
+        self.common().is_some_and(|config| !config.enabled)
     }
 
     /// How much to log.
     pub fn log_level(&self) -> log::LevelFilter {
-        self.loaded.as_ref().map_or(log::LevelFilter::Info, |loaded| loaded.config.log_level)
+        self.common().map_or(log::LevelFilter::Info, |config| config.log_level)
     }
 
     /// What the daemon gets of the processor.
     pub fn scheduling(&self) -> Scheduling {
-        self.loaded.as_ref().map_or(Scheduling::Ordinary, |loaded| loaded.config.scheduling)
+        self.common().map_or(Scheduling::Ordinary, |config| config.scheduling)
     }
 
     /// The hash of the text that is in force.

@@ -38,7 +38,7 @@ use crate::ubus::Data;
 use super::bus::netifd::Interface;
 use super::bus::{Bus, CallError, CallId};
 use super::clock;
-use super::config_file::ConfigFile;
+use super::config_file;
 use super::leases::Leases;
 use super::poller::{Interest, Poller, Source};
 use super::run::Daemon;
@@ -120,11 +120,11 @@ impl Duties {
     }
 
     /// Takes a configuration, read from the file at `path`, and the groups' roles.
-    pub fn configure(&mut self, config: &Config, path: &Path, role: impl Fn(GroupId) -> Role, now: Instant) {
+    pub fn configure(&mut self, config: &Config, path: &Path, role: &dyn Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
         // Groups may have other numbers.
         self.handovers.clear();
-        self.planner.configure(crate::duties::of(config), |id, kind| wanted(role(id), kind), now);
+        self.planner.configure(crate::duties::of(config), &|id, kind| wanted(role(id), kind), now);
         // Whatever was done for the old one may be outdated.
         self.planner.look_again(|_| true, now);
         self.is_news = true;
@@ -199,14 +199,14 @@ impl Duties {
     pub fn contradictions(
         &self,
         config: &Config,
-        device_of: impl Fn(&LinkRef) -> Option<String>,
+        device_of: &dyn Fn(&LinkRef) -> Option<String>,
     ) -> Vec<String> {
-        let groups = config.groups.iter().filter(|group| group.actions.dhcp_on_master);
-        groups
-            .flat_map(|group| {
-                dnsmasq::contradictions(&dnsmasq::served(config, group, &device_of), &self.tools.dhcp)
-            })
-            .into_vec()
+        let mut all = Vec::new();
+        for group in config.groups.iter().filter(|group| group.actions.dhcp_on_master) {
+            let served = dnsmasq::served(config, group, device_of);
+            all.append(&mut dnsmasq::contradictions(&served, &self.tools.dhcp));
+        }
+        all
     }
 
     /// What is not as it should be, in words.
@@ -275,17 +275,14 @@ fn wanted(role: Role, kind: Kind) -> Option<Side> {
 
 /// Gives everything back that follows from a role, as the configuration at `path` names it.
 pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Poller) -> io::Result<()> {
-    let mut file = ConfigFile::new(path.to_owned());
-    file.read();
+    let (_, Some(loaded)) = config_file::check(path) else { return Ok(()) };
     // It may be switched off already.
-    let Some(config) = file.common().map(|config| Config { enabled: true, ..config.clone() }) else {
-        return Ok(());
-    };
+    let config = Config { enabled: true, ..loaded.config };
     let now = clock::now();
     let mut duties = Duties::new(run_dir, now, poller)?;
     let mut bus = Bus::new(&[], now);
     let mut leases = Leases::open(run_dir.file("leases"), None, now);
-    duties.configure(&config, path, |_| Role::Backup, now);
+    duties.configure(&config, path, &|_| Role::Backup, now);
     duties.planner.want_all(Side::Gone, now);
     let end = now.after(LEAVE_MAX);
     loop {

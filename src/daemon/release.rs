@@ -26,7 +26,7 @@ pub fn release(run_dir: &Path, config: &Path) -> Result<(), Error> {
     let mut poller = Poller::new().map_err(|errno| Error::Kernel("epoll", errno.into()))?;
     let now = clock::now();
     let mut system = System::open(&run_dir, now, &mut poller)?;
-    system.configure(&Config::idle(), |_| (Addresses::Absent, Epoch(0)));
+    system.configure(&Config::idle(), &|_| (Addresses::Absent, Epoch(0)));
     system.settle(now);
     duties::give_back(config, &run_dir, &system, &mut poller)
         .map_err(|error| Error::Kernel("not everything is given back", error))

@@ -19,7 +19,7 @@ impl Daemon {
         log::info!("version {} started with {}", env!("CARGO_PKG_VERSION"), checked.file);
         self.tell_about_file(&checked);
         self.system.resolver().read_beside(self.file.path());
-        let config = Arc::new(self.file.config(&self.system.own_addresses()));
+        let config = self.file.config(&self.system.own_addresses());
         self.memory.set_groups(group_names(&config), &boot.groups);
         self.engine = Engine::new(config, boot, now);
         self.adopt(now);
@@ -58,9 +58,9 @@ impl Daemon {
     /// Brings the file's configuration into force, as it is for a node with our addresses.
     fn apply(&mut self, now: Instant) {
         let config = self.file.config(&self.system.own_addresses());
-        if config != *self.config {
+        if config != self.config {
             // The engine says when the hands have to change over: `adopt`.
-            self.step(now, Event::Config(Arc::new(config)));
+            self.step(now, Event::Config(config));
         }
     }
 
@@ -71,13 +71,13 @@ impl Daemon {
         self.conflicts.forget();
         self.memory.set_groups(group_names(&self.config), &[]);
         let engine = &self.engine;
-        self.system.configure(&self.config, |id| {
+        self.system.configure(&self.config, &|id| {
             let (role, epoch) = engine.role(id);
             (role.addresses(), epoch)
         });
         self.point_hands(now);
         self.peers_configured(now);
-        self.duties.configure(&self.config, self.file.path(), |id| self.engine.role(id).0, now);
+        self.duties.configure(&self.config, self.file.path(), &|id| self.engine.role(id).0, now);
         self.configure_leases(now);
         self.configure_files(now);
     }

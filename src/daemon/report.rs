@@ -72,7 +72,7 @@ impl Daemon {
             bus: self.bus.trouble(self.system.is_openwrt(), now),
             dhcp: self
                 .duties
-                .contradictions(&self.config, |link| Some(self.system.resolve(link)?.to_string())),
+                .contradictions(&self.config, &|link| Some(self.system.resolve(link)?.to_string())),
             leases: &self.leases,
             files: &self.files,
             started: self.started,

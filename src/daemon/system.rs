@@ -63,7 +63,7 @@ impl System {
     }
 
     /// Takes a configuration, and what the role of each group asks for.
-    pub fn configure(&mut self, config: &Config, role: impl Fn(GroupId) -> (Addresses, Epoch)) {
+    pub fn configure(&mut self, config: &Config, role: &dyn Fn(GroupId) -> (Addresses, Epoch)) {
         self.reconciler.configure(config, role);
         self.links.set_names(self.names(config));
     }
@@ -119,7 +119,7 @@ impl System {
     pub fn announce_addresses(&mut self, name: IfName, addresses: &[IpAddr]) {
         let Some(link) = self.kernel.mirror().link_named(name) else { return };
         let device = crate::exec::links::Device { index: link.index, name, mac: link.mac.map(Mac) };
-        for unsent in self.announcer.announce(&device, addresses.iter().copied()) {
+        for unsent in self.announcer.announce(&device, addresses) {
             log::debug!("{name}: {unsent}");
         }
     }
@@ -159,7 +159,8 @@ impl System {
     pub fn announce(&mut self, config: &Config, id: InstanceId) {
         let Some(instance) = config.instances.get(id.index()) else { return };
         let Some(device) = self.links.device(self.kernel.mirror(), instance.link) else { return };
-        for unsent in self.announcer.announce(&device, instance.vips.iter().map(|vip| vip.address)) {
+        let addresses = instance.vips.iter().map(|vip| vip.address).into_vec();
+        for unsent in self.announcer.announce(&device, &addresses) {
             log::debug!("instance {}: {unsent}", instance.name);
         }
     }

@@ -94,7 +94,7 @@ impl Planner {
     pub fn configure(
         &mut self,
         duties: Vec<(GroupId, Duty)>,
-        wanted: impl Fn(GroupId, Kind) -> Option<Side>,
+        wanted: &dyn Fn(GroupId, Kind) -> Option<Side>,
         now: Instant,
     ) {
         let mut known = core::mem::take(&mut self.items);

@@ -31,11 +31,11 @@ impl Engine {
             Command::Maintenance(maintenance) => {
                 self.maintenance = maintenance;
                 out.push(Action::KeepMaintenance(maintenance));
-                self.with_all(now, out, Group::refresh);
+                self.with_all(now, out, &mut Group::refresh);
                 out.push(Action::Reply { id, result: Ok(Done { took: Duration::ZERO }) });
             }
             Command::Recheck => {
-                self.with_all(now, out, Group::recheck);
+                self.with_all(now, out, &mut Group::recheck);
                 out.push(Action::Reply { id, result: Ok(Done { took: Duration::ZERO }) });
             }
         }
@@ -54,7 +54,7 @@ impl Engine {
         }
         self.commands.push(Pending { id, began: now, waiting: groups.len(), refusal: None });
         for at in groups {
-            self.with(now, GroupId(at), out, |group, cx| group.switch(cx, id, giving));
+            self.with(now, GroupId(at), out, &mut |group, cx| group.switch(cx, id, giving));
         }
     }
 

@@ -39,14 +39,19 @@ impl Cx<'_> {
 
     /// Whether frames can pass a link; without a link nothing is known against it.
     pub fn carrier(&self, link: Option<LinkId>) -> Carrier {
-        match link.map(|link| self.link(link).map(|state| state.condition)) {
-            None | Some(Some(LinkCondition::Up)) => Carrier::Up,
-            Some(_) => Carrier::Down,
-        }
+        carrier(self.links, link)
     }
 
     /// Asks for an action.
     pub fn emit(&mut self, action: Action) {
         self.out.push(action);
+    }
+}
+
+/// Whether frames can pass a link; without a link nothing is known against it.
+pub fn carrier(links: &[Option<LinkState>], link: Option<LinkId>) -> Carrier {
+    match link.map(|link| links[link.index()].as_ref().map(|state| state.condition)) {
+        None | Some(Some(LinkCondition::Up)) => Carrier::Up,
+        Some(_) => Carrier::Down,
     }
 }

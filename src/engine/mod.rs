@@ -66,6 +66,12 @@ pub struct Engine {
 /// Results of commands, by group as they come in.
 type Results = Vec<(CommandId, Result<(), Refusal>)>;
 
+/// What views are given in the place of tracks, actions and results.
+type Copies = (Vec<Track>, Vec<Action>, Results);
+
+/// What a group is to do.
+type Act<'a> = &'a mut dyn FnMut(&mut Group, &mut Cx<'_>);
+
 impl Engine {
     /// A node that has just started; every link counts as missing until told otherwise.
     pub fn new(config: Arc<Config>, boot: &Boot, now: Instant) -> Engine {
@@ -110,15 +116,15 @@ impl Engine {
                 self.probe(now, track, &answer, out);
             }
             Event::Applied { group, epoch, outcome } => {
-                self.with(now, group, out, |group, cx| group.applied(cx, epoch, outcome));
+                self.with(now, group, out, &mut |group, cx| group.applied(cx, epoch, outcome));
             }
-            Event::Conflict { instance } => self.with_member(now, instance, out, Group::conflict),
-            Event::SendFailed { instance } => self.with_member(now, instance, out, Group::send_failed),
+            Event::Conflict { instance } => self.with_member(now, instance, out, &mut Group::conflict),
+            Event::SendFailed { instance } => self.with_member(now, instance, out, &mut Group::send_failed),
             Event::Config(config) => self.reload(now, config, out),
             Event::Command { id, command } => self.command(now, id, command, out),
-            Event::Kept { group } => self.with(now, group, out, Group::kept),
+            Event::Kept { group } => self.with(now, group, out, &mut Group::kept),
             Event::HoldPreempt { until } => {
-                self.with_all(now, out, |group, cx| group.hold_preempt(cx, until));
+                self.with_all(now, out, &mut |group, cx| group.hold_preempt(cx, until));
             }
             Event::Terminate => self.terminate(now, out),
         }
@@ -165,12 +171,12 @@ impl Engine {
         let group = &self.groups[self.config.instances[id.index()].group.index()];
         let at =
             group.members.iter().position(|member| member.id == id).expect("every instance is in its group");
-        self.look(now, |cx| group.member_view(cx, &group.members[at]))
+        group.member_view(&self.look(now, &mut self.copies()), &group.members[at])
     }
 
     /// A group as status shows it.
     pub fn group(&self, id: GroupId, now: Instant) -> GroupView {
-        self.look(now, |cx| self.groups[id.index()].view(cx))
+        self.groups[id.index()].view(&self.look(now, &mut self.copies()))
     }
 
     /// A track as status shows it.
@@ -179,10 +185,10 @@ impl Engine {
         let (streak, needed) = track.streak(config);
         let used = |group: &Group| group.uses.iter().position(|used| used.config.track == id);
         let effects = self.groups.iter().filter_map(|group| used(group).map(|at| (group, at)));
-        let effect = self.look(now, |cx| {
-            let shown: Vec<String> = effects.map(|(group, at)| group.effect_of(cx, at)).into_vec();
-            shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned()
-        });
+        let mut copies = self.copies();
+        let cx = self.look(now, &mut copies);
+        let shown = effects.map(|(group, at)| group.effect_of(&cx, at)).into_vec();
+        let effect = shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned();
         let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());
         TrackView {
             id,
@@ -195,19 +201,14 @@ impl Engine {
         }
     }
 
-    /// Lets `show` see the surroundings; views change nothing, so they get a copy of the tracks.
-    fn look<T>(&self, now: Instant, show: impl FnOnce(&Cx<'_>) -> T) -> T {
-        let mut tracks = self.tracks.clone();
-        let (mut out, mut results) = (Vec::new(), Vec::new());
-        show(&Cx {
-            now,
-            config: &self.config,
-            links: &self.links,
-            tracks: &mut tracks,
-            maintenance: self.maintenance,
-            out: &mut out,
-            results: &mut results,
-        })
+    /// The surroundings, to look at only: views change nothing, so they get copies of what can be changed.
+    fn look<'a>(&'a self, now: Instant, (tracks, out, results): &'a mut Copies) -> Cx<'a> {
+        let (config, links, maintenance) = (&self.config, &self.links, self.maintenance);
+        Cx { now, config, links, tracks, maintenance, out, results }
+    }
+
+    fn copies(&self) -> Copies {
+        (self.tracks.clone(), Vec::new(), Results::new())
     }
 
     fn cx<'a>(&'a mut self, now: Instant, out: &'a mut Vec<Action>, results: &'a mut Results) -> Cx<'a> {
@@ -223,13 +224,7 @@ impl Engine {
     }
 
     /// Lets a group act, then books its deadline, its tracks and the results of commands.
-    fn with(
-        &mut self,
-        now: Instant,
-        id: GroupId,
-        out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Group, &mut Cx<'_>),
-    ) {
+    fn with(&mut self, now: Instant, id: GroupId, out: &mut Vec<Action>, act: Act<'_>) {
         let mut results = Results::new();
         let group = &mut self.groups[id.index()];
         let before = group.is_serving();
@@ -255,18 +250,18 @@ impl Engine {
         now: Instant,
         instance: InstanceId,
         out: &mut Vec<Action>,
-        act: impl FnOnce(&mut Group, &mut Cx<'_>, usize),
+        act: &mut dyn FnMut(&mut Group, &mut Cx<'_>, usize),
     ) {
         let id = self.config.instances[instance.index()].group;
         let at = self.groups[id.index()].members.iter().position(|member| member.id == instance);
         if let Some(at) = at {
-            self.with(now, id, out, |group, cx| act(group, cx, at));
+            self.with(now, id, out, &mut |group, cx| act(group, cx, at));
         }
     }
 
-    fn with_all(&mut self, now: Instant, out: &mut Vec<Action>, act: impl Fn(&mut Group, &mut Cx<'_>)) {
+    fn with_all(&mut self, now: Instant, out: &mut Vec<Action>, act: Act<'_>) {
         for id in ids(self.groups.len()) {
-            self.with(now, GroupId(id), out, &act);
+            self.with(now, GroupId(id), out, act);
         }
     }
 
@@ -280,7 +275,7 @@ impl Engine {
         }
         for at in ids(self.groups.len()) {
             if self.due[usize::from(at)].is_some_and(|due| due <= now) {
-                self.with(now, GroupId(at), out, Group::timeout);
+                self.with(now, GroupId(at), out, &mut Group::timeout);
             }
         }
     }
@@ -295,7 +290,7 @@ impl Engine {
         for at in ids(config.groups.len()) {
             let on_link = |id: &InstanceId| config.instances[id.index()].link == link;
             if config.groups[usize::from(at)].instances.iter().any(on_link) {
-                self.with(now, GroupId(at), out, Group::look);
+                self.with(now, GroupId(at), out, &mut Group::look);
             }
         }
         self.run_tracks(now, out);
@@ -318,27 +313,26 @@ impl Engine {
         for at in ids(self.groups.len()) {
             let uses = &self.groups[usize::from(at)].uses;
             if uses.iter().any(|used| used.config.track.index() == track) {
-                self.with(now, GroupId(at), out, Group::refresh);
+                self.with(now, GroupId(at), out, &mut Group::refresh);
             }
         }
     }
 
     fn carrier(&self, track: usize) -> Carrier {
-        self.look(Instant::default(), |cx| cx.carrier(cx.config.tracks[track].link))
+        cx::carrier(&self.links, self.config.tracks[track].link)
     }
 
     /// Starts the tracks that some group wants to run now, and stops the others.
     fn run_tracks(&mut self, now: Instant, out: &mut Vec<Action>) {
-        let wanted = self.look(now, |cx| {
-            let mut wanted: Vec<Option<Instant>> = vec![None; cx.tracks.len()];
-            for group in &self.groups {
-                for (at, used) in group.uses.iter().enumerate() {
-                    let slot = &mut wanted[used.config.track.index()];
-                    *slot = Instant::earliest(&[*slot, group.wants_track(at, cx)]);
-                }
+        let mut wanted: Vec<Option<Instant>> = vec![None; self.tracks.len()];
+        let mut copies = self.copies();
+        let cx = self.look(now, &mut copies);
+        for group in &self.groups {
+            for (at, used) in group.uses.iter().enumerate() {
+                let slot = &mut wanted[used.config.track.index()];
+                *slot = Instant::earliest(&[*slot, group.wants_track(at, &cx)]);
             }
-            wanted
-        });
+        }
         for (track, wanted) in self.tracks.iter_mut().zip(wanted) {
             match wanted {
                 Some(judge_from) => track.run(now, judge_from),
@@ -351,7 +345,7 @@ impl Engine {
         if core::mem::replace(&mut self.stopping, true) {
             return;
         }
-        self.with_all(now, out, |group, cx| group.terminate(cx, &Cause::Terminated));
+        self.with_all(now, out, &mut |group, cx| group.terminate(cx, &Cause::Terminated));
         self.due.fill(None);
         for track in &mut self.tracks {
             track.halt(out);

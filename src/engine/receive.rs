@@ -56,7 +56,7 @@ impl Engine {
         let instance = &config.instances[id.index()];
         let own = self.source(id);
         let checked = vrrp::check(packet, &expect(instance, own.as_slice()));
-        self.with_member(now, id, out, |group, cx, member| match checked {
+        self.with_member(now, id, out, &mut |group, cx, member| match checked {
             Err(reject) => group.members[member].refuse(cx, packet.source, reject),
             Ok(advert) => {
                 let (priority, interval) = (advert.priority, advert.interval);

@@ -33,7 +33,7 @@ impl Engine {
         self.take_tracks(&old.config, now);
         self.demux.renew(&self.config);
         self.take_groups(&mut old, now);
-        self.with_all(now, out, Group::look);
+        self.with_all(now, out, &mut Group::look);
         self.run_tracks(now, out);
         self.forget_commands(out);
     }
@@ -46,7 +46,7 @@ impl Engine {
         for id in ids(old.groups.len()) {
             let members = &old.groups[usize::from(id)].instances;
             if !members.iter().any(stays) {
-                self.with(now, GroupId(id), out, |group, cx| group.terminate(cx, &Cause::Reconfigured));
+                self.with(now, GroupId(id), out, &mut |group, cx| group.terminate(cx, &Cause::Reconfigured));
             } else if self.groups[usize::from(id)].is_serving() {
                 let gone = members.iter().filter(|id| !stays(id) && self.source(**id).is_some());
                 out.extend(gone.map(|id| Action::Advertise { instance: *id, priority: 0 }));

@@ -58,11 +58,11 @@ impl Announcer {
     ///
     /// Returns those that could not be sent; the others were. A device without a hardware address has
     /// nobody who could want to know.
-    pub fn announce(&mut self, device: &Device, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Unsent> {
+    pub fn announce(&mut self, device: &Device, addresses: &[IpAddr]) -> Vec<Unsent> {
         let Some(mac) = device.mac else { return Vec::new() };
         let mut node = None;
         let mut unsent = Vec::new();
-        for address in addresses {
+        for address in addresses.iter().copied() {
             self.frame.clear();
             match address {
                 IpAddr::V4(address) => {

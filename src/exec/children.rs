@@ -88,8 +88,10 @@ impl Children {
         if self.running.len().saturating_add(self.dying.len()) >= CHILDREN_MAX {
             return Err(Errno::EAGAIN.into());
         }
-        let arguments: Vec<CString> =
-            program.arguments.iter().map(|it| CString::new(it.as_str())).collect::<Result<_, _>>()?;
+        let mut arguments = Vec::new();
+        for argument in &program.arguments {
+            arguments.push(CString::new(argument.as_str())?);
+        }
         let arguments: Vec<&CStr> = arguments.iter().map(AsRef::as_ref).into_vec();
         let child = Child::spawn(&arguments, &program.environment, Output::Kept)?;
         self.epoll.add(&child, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;

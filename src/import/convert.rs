@@ -13,8 +13,11 @@ pub fn convert(text: &str) -> Imported {
     let entries = parse(text, &mut notes);
     let mut converter = Converter { entries: &entries, notes, tracks: Map::new(), version: "2" };
     let text = converter.file();
-    let mut notes = converter.notes;
-    notes.sort_by_key(|note| note.line);
+    let mut notes: Vec<Note> = Vec::new();
+    for note in converter.notes {
+        let place = notes.partition_point(|earlier| earlier.line <= note.line);
+        notes.insert(place, note);
+    }
     Imported { text, notes }
 }
 

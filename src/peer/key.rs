@@ -139,9 +139,12 @@ impl Key {
 }
 
 fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |it: u8| char::from(it).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let pairs = text.chunks_exact(2);
-    pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?)).collect()
+    let digit = |it: &u8| char::from(*it).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::new();
+    for pair in text.chunks_exact(2) {
+        bytes.push(digit(pair.first()?)? << 4 | digit(pair.last()?)?);
+    }
+    Some(bytes)
 }
 
 /// Standard base64 (RFC 4648 §4), with or without its padding.

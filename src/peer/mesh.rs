@@ -171,10 +171,12 @@ impl Mesh {
         if plan == self.plan && self.retry.is_none() {
             return;
         }
-        let mut known: Vec<PeerId> =
-            plan.routes.iter().flat_map(|it| &it.others).map(|(id, _)| *id).into_vec();
-        known.sort_unstable();
-        known.dedup();
+        let mut known: Vec<PeerId> = Vec::new();
+        for (id, _) in plan.routes.iter().flat_map(|it| &it.others) {
+            if let Err(place) = known.binary_search(id) {
+                known.insert(place, *id);
+            }
+        }
         for slot in 0..self.links.len() {
             let is_right = |link: &Link| plan.routes.iter().any(|route| link.is_on(route));
             if self.link(slot).is_some_and(|link| !is_right(link)) {

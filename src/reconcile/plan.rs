@@ -151,14 +151,19 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
         |old: &Placed| missing.iter().any(|new| new.device == old.device && new.is(old.prefix.address()));
 
     let mut ops = keep_secondaries(&stale, observed, &goals);
-    ops.extend(stale.iter().filter(|old| !is_replaced(old)).copied().map(Op::RemoveAddress));
+    for old in stale.iter().filter(|old| !is_replaced(old)) {
+        ops.push(Op::RemoveAddress(*old));
+    }
     for new in missing {
-        let same = |old: &&Placed| old.device == new.device && old.is(new.prefix.address());
-        let (before, after): (Vec<_>, Vec<_>) =
-            stale.iter().filter(same).partition(|old| must_go_first(old, new));
-        ops.extend(before.into_iter().copied().map(Op::RemoveAddress));
+        let mut later = Vec::new();
+        for old in &stale {
+            if old.device == new.device && old.is(new.prefix.address()) {
+                let when = if must_go_first(old, new) { &mut ops } else { &mut later };
+                when.push(Op::RemoveAddress(*old));
+            }
+        }
         ops.push(Op::AddAddress(*new));
-        ops.extend(after.into_iter().copied().map(Op::RemoveAddress));
+        ops.append(&mut later);
     }
     ops
 }

@@ -89,7 +89,7 @@ impl Reconciler {
     /// Takes a new configuration, and what the role of each group asks for.
     ///
     /// What is in both configurations keeps its history. A disabled configuration wants nothing.
-    pub fn configure(&mut self, config: &Config, role: impl Fn(GroupId) -> (Addresses, Epoch)) {
+    pub fn configure(&mut self, config: &Config, role: &dyn Fn(GroupId) -> (Addresses, Epoch)) {
         let ids = (0..config.groups.len()).filter_map(|id| u16::try_from(id).ok()).map(GroupId);
         self.groups =
             ids.map(role).map(|(wanted, epoch)| GroupState { wanted, epoch, told: None }).into_vec();
@@ -172,7 +172,7 @@ impl Reconciler {
 
     /// The steps that are due now. The record must be on file before they are taken.
     fn plan(&mut self, now: Instant) -> Vec<Op> {
-        let all = plan(&self.desired(|_| false), &self.observed);
+        let all = plan(&self.desired(&|_| false), &self.observed);
         for entry in &mut self.entries {
             if !all.iter().any(|op| entry.is_changed_by(op)) {
                 entry.settled(now);
@@ -181,7 +181,7 @@ impl Reconciler {
         if self.leftovers().next().is_none() {
             self.leftovers.settled(now);
         }
-        let mut desired = self.desired(|entry| entry.retry.is_waiting(now));
+        let mut desired = self.desired(&|entry| entry.retry.is_waiting(now));
         if self.leftovers.is_waiting(now) {
             desired.addresses.extend(self.leftovers());
         }
@@ -197,7 +197,7 @@ impl Reconciler {
     }
 
     /// What is wanted; nothing is wanted of an entry that has to wait.
-    fn desired(&self, has_to_wait: impl Fn(&Entry) -> bool) -> Desired {
+    fn desired(&self, has_to_wait: &dyn Fn(&Entry) -> bool) -> Desired {
         let mut wishes: Vec<WantedAddress> = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
             let wanted = wanted(&self.groups, entry.group);

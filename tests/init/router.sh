@@ -20,8 +20,14 @@ trap 'rm -rf "$root"' EXIT
 cp -a "$OPENWRT_ROOT/." "$root/"
 mkdir -p "$root/test" "$root/proc" "$root/dev" "$root/tmp"
 cp "$here/router-cases.sh" "$here/stand-in-daemon.sh" "$here/../packaging/lib.sh" "$root/test/"
-cp "$1" "$root/test/gwha.ipk"
-[ $# -lt 2 ] || cp "$2" "$root/test/newer.ipk"
+# A feed, and what it is after the next release.
+feed() {
+	mkdir "$root/test/$2"
+	cp "$1" "$root/test/$2/"
+	"$here/../../tools/ipk.sh" index "$root/test/$2" >/dev/null
+}
+feed "$1" feed
+[ $# -lt 2 ] || feed "$2" newer
 
 # PID 1 of the namespace is the test itself: when it ends, all it started does.
 # shellcheck disable=SC2016  # for the inner shell

@@ -17,6 +17,8 @@ part() {
 }
 
 part "shell scripts" shellcheck -x tools/*.sh tests/packaging/*.sh tests/init/*.sh openwrt/gwha/test.sh
+# The router's shell is ash, which has local.
+part "scripts for the router" shellcheck -s dash -e SC3043 files/etc/init.d/gwha files/etc/uci-defaults/95-gwha
 # shellcheck disable=SC2317  # run by part
 same_flags() {
 	sed -n "s/^ *'\(--cfg=.*\)',\$/\1/p" .cargo/config.toml | sed 's/"/\\"/g' | while read -r flag; do

@@ -108,7 +108,7 @@ pub struct Served {
 }
 
 /// The networks of a group, each device once.
-pub fn served(config: &Config, group: &Group, device_of: impl Fn(&LinkRef) -> Option<String>) -> Vec<Served> {
+pub fn served(config: &Config, group: &Group, device_of: &dyn Fn(&LinkRef) -> Option<String>) -> Vec<Served> {
     let mut all: Vec<Served> = Vec::new();
     for id in &group.instances {
         let Some(instance) = config.instances.get(id.index()) else { continue };

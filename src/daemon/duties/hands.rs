@@ -50,7 +50,7 @@ impl Scene<'_> {
     pub(super) fn served(&self, duty: &Duty) -> Vec<Served> {
         let group = self.group(duty);
         group
-            .map(|group| dnsmasq::served(self.config, group, |link| self.device_of(link)))
+            .map(|group| dnsmasq::served(self.config, group, &|link| self.device_of(link)))
             .unwrap_or_default()
     }
 }

@@ -176,7 +176,7 @@ impl Desk {
             leases.iter().any(|(address, client, _)| *address == about && old.has(about, client))
         };
         let others: Vec<String> = old.others().iter().filter(stays).cloned().into_vec();
-        Ok(file::write(leases.iter().copied(), &others, clock))
+        Ok(file::write(leases, &others, clock))
     }
 }
 

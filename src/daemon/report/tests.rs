@@ -1,6 +1,5 @@
 use std::fs;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use crate::config::model::{InstanceId, LinkId};
 use crate::engine::{Action, Boot, Engine, Event, Instant, LinkCondition, LinkState, ProbeOutcome, Role};
@@ -68,7 +67,7 @@ impl Node {
         let mut file = ConfigFile::new(path);
         file.read();
         let now = Instant::from_micros(5_000_000);
-        let engine = Engine::new(Arc::new(file.config(&[])), &Boot::default(), now);
+        let engine = Engine::new(file.config(&[]), &Boot::default(), now);
         let carrier = ProbeOutcome::Answered(core::time::Duration::from_micros(400));
         let (devices, conflicts) = (["br-lan", "eth1"], Conflicts::default());
         let mut node = Node { _dir: dir, file, engine, now, rows: Vec::new(), carrier, devices, conflicts };

@@ -119,7 +119,7 @@ impl Hands for World {
 fn planner(kinds: &[Kind], wanted: Option<Side>) -> Planner {
     let mut planner = Planner::new(1);
     let duties = kinds.iter().map(|kind| (GROUP, duty(*kind, "x"))).collect();
-    planner.configure(duties, |_, _| wanted, at(0));
+    planner.configure(duties, &|_, _| wanted, at(0));
     planner
 }
 
@@ -243,7 +243,7 @@ fn what_leaves_the_configuration_is_given_back_and_forgotten() {
     let mut planner = planner(&[Kind::Guard, Kind::Service], Some(Side::Standby));
     world.run(&mut planner, at(1000));
 
-    planner.configure(vec![(GROUP, duty(Kind::Service, "x"))], |_, _| Some(Side::Standby), at(1000));
+    planner.configure(vec![(GROUP, duty(Kind::Service, "x"))], &|_, _| Some(Side::Standby), at(1000));
     world.run(&mut planner, at(2000));
 
     assert_eq!(world.is(Kind::Guard), Some(Side::Gone));

@@ -185,7 +185,7 @@ struct Router {
 
 fn router_with(config: &Config, kernel: Kernel) -> Router {
     let mut reconciler = Reconciler::new(Record::parse(&kernel.file), 1);
-    reconciler.configure(config, |_| (Addresses::Hold, Epoch(0)));
+    reconciler.configure(config, &|_| (Addresses::Hold, Epoch(0)));
     Router { kernel, reconciler, names: vec![Some(name("br-lan"))], epoch: 0 }
 }
 
@@ -573,7 +573,7 @@ mod configurations {
     fn that_are_equal_change_nothing() {
         let config = config(&[&["192.0.2.1/24"]]);
         let mut router = master();
-        router.reconciler.configure(&config, |_| (Addresses::Present, Epoch(1)));
+        router.reconciler.configure(&config, &|_| (Addresses::Present, Epoch(1)));
         assert_eq!(router.settle(1), [""; 0]);
     }
 
@@ -581,7 +581,7 @@ mod configurations {
     fn move_addresses_in_one_go() {
         let mut router = master();
         let other = config(&[&["192.0.2.9/24"]]);
-        router.reconciler.configure(&other, |_| (Addresses::Present, Epoch(1)));
+        router.reconciler.configure(&other, &|_| (Addresses::Present, Epoch(1)));
         assert_eq!(router.settle(1), ["remove 192.0.2.1/32", "add 192.0.2.9/32"]);
     }
 
@@ -596,7 +596,7 @@ mod configurations {
         assert!(due.is_some());
 
         let more = config(&[&["192.0.2.9/24", "192.0.2.1/24"]]);
-        router.reconciler.configure(&more, |_| (Addresses::Present, Epoch(1)));
+        router.reconciler.configure(&more, &|_| (Addresses::Present, Epoch(1)));
 
         assert_eq!(router.settle(4), ["add 192.0.2.9/32"]);
         assert_eq!(router.reconciler.next_deadline(), due);
@@ -606,7 +606,7 @@ mod configurations {
     fn that_are_disabled_remove_what_is_ours() {
         let mut router = master();
         let disabled = Config { enabled: false, ..config(&[&["192.0.2.1/24"]]) };
-        router.reconciler.configure(&disabled, |_| (Addresses::Hold, Epoch(2)));
+        router.reconciler.configure(&disabled, &|_| (Addresses::Hold, Epoch(2)));
         assert_eq!(router.settle(1), ["remove 192.0.2.1/32"]);
     }
 

@@ -115,21 +115,18 @@ pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// Writes a file: IPv4, other lines, IPv6, as dnsmasq does. Of two leases of one client the last line counts for
 /// dnsmasq, so they are given in the order in which they were granted.
-pub fn write<'a>(
-    leases: impl Iterator<Item = (IpAddr, &'a Client, Life)> + Clone,
-    others: &[String],
-    clock: Clock,
-) -> String {
-    let of_family = |is_v4: bool| {
-        let mut text = String::new();
-        for (address, client, life) in leases.clone().filter(|(address, _, _)| address.is_ipv4() == is_v4) {
-            let (hardware, rest) = client.text().split_once(' ').unwrap_or_default();
-            let _ = writeln!(text, "{} {hardware} {address} {rest}", end(life, clock));
-        }
-        text
-    };
-    let between: String = others.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-    of_family(true) + &between + &of_family(false)
+pub fn write(leases: &[(IpAddr, &Client, Life)], others: &[String], clock: Clock) -> String {
+    let (mut first, mut last) = (String::new(), String::new());
+    for (address, client, life) in leases {
+        let text = if address.is_ipv4() { &mut first } else { &mut last };
+        let (hardware, rest) = client.text().split_once(' ').unwrap_or_default();
+        let _ = writeln!(text, "{} {hardware} {address} {rest}", end(*life, clock));
+    }
+    for line in others {
+        first += line;
+        first.push('\n');
+    }
+    first + &last
 }
 
 /// Numbers below are lengths: as an end they would lie before the middle of 1978.
@@ -183,8 +180,8 @@ duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5
             .into_iter()
             .map(|row| (row.address, row.client().unwrap(), life(row.end, CLOCK).unwrap()))
             .collect();
-        let leases = leases.iter().map(|(address, client, life)| (*address, client, *life));
-        assert_eq!(write(leases, &others, CLOCK), BOTH);
+        let leases: Vec<_> = leases.iter().map(|(address, client, life)| (*address, client, *life)).collect();
+        assert_eq!(write(&leases, &others, CLOCK), BOTH);
     }
 
     #[test]
@@ -197,7 +194,8 @@ duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5
             .iter()
             .map(|row| (row.address, row.client().unwrap(), life(row.end, CLOCK).unwrap()))
             .collect();
-        assert_eq!(write(leases.iter().map(|(a, c, l)| (*a, c, *l)), &[], CLOCK), text);
+        let leases: Vec<_> = leases.iter().map(|(a, c, l)| (*a, c, *l)).collect();
+        assert_eq!(write(&leases, &[], CLOCK), text);
     }
 
     #[test]
