@@ -61,9 +61,9 @@ pub struct Duties {
     hooks: HookRuns,
     wans: Wans,
     /// How each group's role has come to this router, where it has.
-    handovers: Map<GroupId, Handover>,
-    /// What the other routers were told that this one holds, by group.
-    held: Vec<Vec<String>>,
+    handovers: Vec<Handover>,
+    /// What the other routers were told that this one holds.
+    held: String,
     /// Something has happened since the last look.
     is_news: bool,
     next_deadline: Option<Instant>,
@@ -107,8 +107,8 @@ impl Duties {
             },
             hooks: HookRuns::default(),
             wans: Wans::default(),
-            handovers: Map::new(),
-            held: Vec::new(),
+            handovers: Vec::new(),
+            held: String::new(),
             is_news: true,
             next_deadline: None,
         })
@@ -123,7 +123,7 @@ impl Duties {
     pub fn configure(&mut self, config: &Config, path: &Path, role: &dyn Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
         // Groups may have other numbers.
-        self.handovers.clear();
+        self.handovers = vec![Handover::Taken; config.groups.len()];
         self.planner.configure(crate::duties::of(config), &|id, kind| wanted(role(id), kind), now);
         // Whatever was done for the old one may be outdated.
         self.planner.look_again(|_| true, now);
@@ -137,7 +137,9 @@ impl Duties {
         if change.to != Role::Master && matches!(change.from, Role::Init | Role::Master) {
             self.let_go(&group.actions, system);
         }
-        self.handovers.insert(change.group, Handover::by(&change.cause));
+        if let Some(handover) = self.handovers.get_mut(change.group.index()) {
+            *handover = Handover::by(&change.cause);
+        }
         self.planner.set_role(change.group, |kind| wanted(change.to, kind), now);
         self.hooks.role_changed(&group.name, change);
         self.is_news = true;

@@ -106,8 +106,9 @@ pub struct GroupState {
     pub switched_away: bool,
     /// An operator moved the role from the receiver to the sender, which still has it.
     pub kept: bool,
-    /// Interfaces of the sender whose connection only one router may have, as long as it stands. An older version says none.
-    pub holds: Vec<String>,
+    /// Interfaces of the sender whose connection only one router may have, as long as it stands, separated by blanks. An older
+    /// version says none.
+    pub holds: String,
 }
 
 /// What a router's configuration says, as far as both must say the same.

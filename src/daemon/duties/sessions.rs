@@ -18,39 +18,53 @@ use super::Duties;
 /// netifd's protocols that make a connection for an account. A DHCP client has none, and is not slowed by any of this.
 const PROTOCOLS: [&str; 6] = ["pppoe", "pppoa", "pptp", "l2tp", "ppp", "sstp"];
 
-/// The interfaces of a group whose connection stands, or is being made.
-fn held(group: &Group, interfaces: &[Interface], system: &System) -> Vec<String> {
-    let is_held = |name: &&String| {
-        let Some(interface) = interfaces.iter().find(|it| it.name == **name) else { return false };
-        let is_session = interface.proto.as_deref().is_some_and(|proto| PROTOCOLS.contains(&proto));
-        let device = || system.resolve(&LinkRef::Interface((*name).clone()));
-        let is_there = || device().is_some_and(|device| system.link_named(device).is_some());
-        is_session && (interface.up || interface.pending || is_there())
-    };
-    group.actions.up_on_master.iter().filter(is_held).cloned().collect()
+/// Adds the interfaces of a group whose connection stands, or is being made, separated by blanks.
+fn held(group: &Group, interfaces: &[Interface], system: &System, found: &mut String) {
+    for name in &group.actions.up_on_master {
+        let Some(interface) = interfaces.iter().find(|it| it.name == *name) else { continue };
+        if !interface.proto.as_deref().is_some_and(|proto| PROTOCOLS.contains(&proto)) {
+            continue;
+        }
+        let device = system.resolve(&LinkRef::Interface(name.clone()));
+        let is_there = device.is_some_and(|device| system.link_named(device).is_some());
+        if interface.up || interface.pending || is_there {
+            if !found.is_empty() {
+                found.push(' ');
+            }
+            found.push_str(name);
+        }
+    }
 }
 
 impl Daemon {
     /// What the other routers are told of a group.
-    pub(in crate::daemon) fn held(&self, group: &str) -> Vec<String> {
-        let found = self.config.groups.iter().find(|it| it.name == group);
-        found.map(|it| held(it, self.bus.network.interfaces(), &self.system)).unwrap_or_default()
+    pub(in crate::daemon) fn held(&self, group: &str) -> String {
+        let mut found = String::new();
+        for it in self.config.groups.iter().filter(|it| it.name == group) {
+            held(it, self.bus.network.interfaces(), &self.system, &mut found);
+        }
+        found
     }
 
     /// Whether there is any of that.
     pub(in crate::daemon) fn is_holding(&self) -> bool {
-        self.all_held().iter().any(|held| !held.is_empty())
+        !self.all_held().is_empty()
     }
 
-    fn all_held(&self) -> Vec<Vec<String>> {
-        self.config.groups.iter().map(|it| held(it, self.bus.network.interfaces(), &self.system)).collect()
+    /// Of all groups: an interface is one group's.
+    fn all_held(&self) -> String {
+        let mut found = String::new();
+        for group in &self.config.groups {
+            held(group, self.bus.network.interfaces(), &self.system, &mut found);
+        }
+        found
     }
 
     /// Takes in what the other routers have said.
     pub(super) fn hear_of_sessions(&mut self) {
         let Daemon { duties: Duties { planner, handovers, .. }, peering, .. } = self;
         planner.held_elsewhere(&|group, duty| {
-            let handover = handovers.get(&group).copied().unwrap_or(Handover::Taken);
+            let handover = handovers.get(group.index()).copied().unwrap_or(Handover::Taken);
             let is_waited_for = |said: &GroupState| {
                 let word = Word { role: &said.role, holds: &said.holds };
                 said.name == duty.group && word.is_waited_for(&duty.name, handover)

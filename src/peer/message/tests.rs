@@ -31,7 +31,7 @@ fn samples() -> Vec<Message> {
             clock: -1,
             groups: vec![
                 group.clone(),
-                GroupState { kept: true, switched_away: true, holds: vec!["wan".into()], ..group },
+                GroupState { kept: true, switched_away: true, holds: "wan dsl".into(), ..group },
             ],
         }),
         Message::Setup(Setup {

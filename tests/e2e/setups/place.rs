@@ -29,7 +29,11 @@ start)
     alive && exit 0
     [ -x "$dir/$name.run" ] || { echo "no such service: $name" >&2; exit 1; }
     rm -f "$pid"
-    setsid sh -c 'echo $$ >"$0"; exec "$1"' "$pid" "$dir/$name.run" </dev/null >>"$dir/$name.out" 2>&1 &
+    # Whoever gives this start up kills its process group: before setsid that ends the service too, and afterwards it is known.
+    sh -c 'echo $$ >"$0"; exec setsid "$1"' "$pid" "$dir/$name.run" </dev/null >>"$dir/$name.out" 2>&1 &
+    until [ -s "$pid" ]; do sleep 0.01; done
+    new=$(cat "$pid")
+    while kill -0 "$new" 2>/dev/null && [ "$(cut -d' ' -f6 "/proc/$new/stat" 2>/dev/null)" != "$new" ]; do sleep 0.01; done
     for _ in 1 2 3 4 5 6 7 8 9 10; do alive && exit 0; sleep 0.02; done
     exit 1;;
 stop)
