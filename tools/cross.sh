@@ -44,6 +44,7 @@ build() {
 		flag -Cpanic=immediate-abort
 		# Nobody would read what {:?} writes: people are told in words.
 		flag -Zfmt-debug=none
+		# Nor does a log line say where in the sources it was written.
 		flag -Zlocation-detail=none
 	fi
 	export CARGO_ENCODED_RUSTFLAGS="$flags"
