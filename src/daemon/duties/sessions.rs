@@ -46,9 +46,9 @@ impl Daemon {
         found
     }
 
-    /// Whether there is any of that.
+    /// Whether there is any of that, and somebody who may wait for its end.
     pub(in crate::daemon) fn is_holding(&self) -> bool {
-        !self.all_held().is_empty()
+        self.peering.mesh.connected().next().is_some() && !self.all_held().is_empty()
     }
 
     /// Of all groups: an interface is one group's.
