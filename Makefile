@@ -21,6 +21,7 @@ demo: deps-build deps-lab ## Two gateways fail over before your eyes, in a minut
 check: deps-build deps-lab ## Fast, without root: format, lints, unit and conformance tests, some simulations
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --test e2e --test soak -- -D warnings
 	cargo test
 
 test: check oracles mips packaging cross-test e2e luci demo ## Everything CI runs

@@ -5,6 +5,8 @@
 //! a script's children from `/proc/PID/stat`, memory from `smaps_rollup`, all over several windows; wake-ups are
 //! voluntary context switches, system calls are counted by `strace` after the windows, as it slows what it watches.
 //!
+//! The figures at rest are of several labs, one after the other: where the kernel puts the processes decides much.
+//!
 //! `ONLY=jitter` runs one question. The tables go to the standard output and to `bench-cost.md` in cargo's target
 //! directory.
 
@@ -49,7 +51,9 @@ fn main() {
     for case in Case::all().into_iter().filter(|case| case.question().name().contains(&only)) {
         eprintln!("{} ...", case.name());
         let _hogs = Hogs::start(case.hogs());
-        samples.extend(side_by_side(case));
+        for _ in 0..case.labs() {
+            samples.extend(side_by_side(case));
+        }
     }
     report::write("bench-cost.md", &table::render(&samples));
 }

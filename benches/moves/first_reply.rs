@@ -31,7 +31,7 @@ type Router = (Place, Gwha);
 pub fn run(lab: &Lab, case: &str, times: usize) {
     let _carrier;
     let (a, b) = match case {
-        "S1" => uplinks::pair(lab),
+        "S1" => two_uplinks(lab),
         "S4" => home::pair(lab, &home::setup()),
         "S4-IPv6" => home6::pair(lab, home6::Gateway::Virtual),
         _ => {
@@ -96,4 +96,23 @@ fn come_back(lab: &Lab, router: &mut Router) {
     }
     router.1.restart();
     until_role(&router.1, "backup");
+}
+
+/// What the firewall of a router with an uplink of its own does.
+const MASQUERADE: &str = "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname wan masquerade";
+
+/// S1: the main router and its backup, for whom the world is there.
+fn two_uplinks(lab: &Lab) -> (Router, Router) {
+    for number in 2..=4 {
+        uplinks::world(lab, number, "add");
+    }
+    let file = uplinks::file().replace("\toption preempt_delay '0'", "\toption preempt '0'");
+    let [a, b] = [Host::A, Host::B].map(|host| {
+        let place = Place::new(lab, host);
+        assert!(place.run("nft", &[MASQUERADE]).status.success());
+        let gwha = Gwha::start_with(lab, host, &file);
+        until_role(&gwha, if host == Host::A { "master" } else { "backup" });
+        (place, gwha)
+    });
+    (a, b)
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use gwha::pair::agree::{agree, load};
+use gwha::pair::agree::{Gateway, agree, load};
 use gwha::pair::code::Code;
 use gwha::pair::message::{Facts, Message};
 use gwha::peer::key::Key;
@@ -24,7 +24,7 @@ pub fn messages(bytes: &[u8]) {
         key: None,
         config: None,
     };
-    let vip = Ok((Ipv4Addr::new(192, 0, 2, 254), 24));
+    let vip = Ok(Gateway { address: Ipv4Addr::new(192, 0, 2, 254), length: 24, vrid: 51 });
     if let Ok(plan) = agree(&host, &guest, &vip, &Key::new([1; 32])) {
         assert!(load(&plan.config).is_ok(), "{}", plan.config);
     }

@@ -13,12 +13,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::control::client;
 use crate::exec::child::{Child, Ending as ChildEnding, Leftovers, Output};
+use crate::pair::agree::{Gateway, Vip};
 use crate::pair::code::Code;
 use crate::pair::facts::{self, Own, Where};
 use crate::pair::guest::Guest;
 use crate::pair::host::Host;
 use crate::pair::listen::{Ending, Listener, WRONG_MAX};
-use crate::pair::{connect, vip};
+use crate::pair::{connect, vip, vrid};
 use crate::ubus::{Data, Table, Value, json};
 
 use super::args::Scope;
@@ -124,18 +125,13 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
             print(&(line + "\n"));
         }
     }
-    let vip = vip::choose(&place, request.vip);
-    let mut text =
-        format!("Type this line on the other router, within {minutes} minutes. Ctrl-C ends the waiting.\n");
+    let (vip, user) = vip::choose(&place, request.vip);
+    print(&format!(
+        "Type this line on the other router, within {minutes} minutes. Ctrl-C ends the waiting.\n"
+    ));
     if own_facts.config.is_none() {
-        text += &match &vip {
-            Ok((vip, length)) => {
-                format!("The virtual address will be {vip}/{length} (another: --vip ADDRESS).\n")
-            }
-            Err(why) => format!("Careful: {why}\n"),
-        };
+        print(&prospect(&vip, user));
     }
-    print(&text);
     let mut host = Host::new(&target.config, place, own(request), vip)?;
     loop {
         match listener.wait(&mut host, &mut complain).map_err(|error| error.to_string())? {
@@ -153,6 +149,19 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
                 return Err(gone(&why, &host));
             }
         }
+    }
+}
+
+/// What the new configuration will have. `user` has the VRID that it would have had.
+fn prospect(vip: &Vip, user: Option<Ipv4Addr>) -> String {
+    match vip {
+        Ok(Gateway { address, length, vrid }) => {
+            let taken = user.map_or_else(String::new, |user| {
+                format!("{user} uses VRID {} here, so the pair will have VRID {vrid}.\n", vrid::USUAL)
+            });
+            format!("The virtual address will be {address}/{length} (another: --vip ADDRESS).\n{taken}")
+        }
+        Err(why) => format!("Careful: {why}\n"),
     }
 }
 

@@ -174,6 +174,11 @@ impl Bus {
         }
     }
 
+    /// Whether its absence is a fault: not on a system that has none. `is_openwrt` as for [`Bus::trouble`].
+    pub fn is_missed(&self, is_openwrt: bool) -> bool {
+        self.link.as_ref().is_some_and(|link| link.was_up || is_openwrt)
+    }
+
     /// What is wrong with the bus, where that matters: not on a system that has none.
     ///
     /// `is_openwrt`: there is a network configuration, so there should be a netifd to apply it.

@@ -12,6 +12,7 @@ mod hooks;
 mod recipe;
 mod route;
 mod services;
+mod sessions;
 mod wan;
 
 use core::time::Duration;
@@ -24,7 +25,7 @@ use nix::errno::Errno;
 use crate::collect::IntoVec as _;
 use crate::config::model::{Actions, Config, GroupId, LinkRef};
 use crate::disk;
-use crate::duties::{Duty, Kind, Planner, Side, Ticket};
+use crate::duties::{Duty, ELSEWHERE_MAX, Handover, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
 use crate::netlink::link::{self, Power};
@@ -34,6 +35,7 @@ use crate::sorted::Map;
 use crate::status::Happening;
 use crate::ubus::Data;
 
+use super::bus::netifd::Interface;
 use super::bus::{Bus, CallError, CallId};
 use super::clock;
 use super::config_file;
@@ -58,6 +60,10 @@ pub struct Duties {
     tools: Tools,
     hooks: HookRuns,
     wans: Wans,
+    /// How each group's role has come to this router, where it has.
+    handovers: Map<GroupId, Handover>,
+    /// What the other routers were told that this one holds, by group.
+    held: Vec<Vec<String>>,
     /// Something has happened since the last look.
     is_news: bool,
     next_deadline: Option<Instant>,
@@ -101,6 +107,8 @@ impl Duties {
             },
             hooks: HookRuns::default(),
             wans: Wans::default(),
+            handovers: Map::new(),
+            held: Vec::new(),
             is_news: true,
             next_deadline: None,
         })
@@ -114,6 +122,8 @@ impl Duties {
     /// Takes a configuration, read from the file at `path`, and the groups' roles.
     pub fn configure(&mut self, config: &Config, path: &Path, role: &dyn Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
+        // Groups may have other numbers.
+        self.handovers.clear();
         self.planner.configure(crate::duties::of(config), &|id, kind| wanted(role(id), kind), now);
         // Whatever was done for the old one may be outdated.
         self.planner.look_again(|_| true, now);
@@ -127,6 +137,7 @@ impl Duties {
         if change.to != Role::Master && matches!(change.from, Role::Init | Role::Master) {
             self.let_go(&group.actions, system);
         }
+        self.handovers.insert(change.group, Handover::by(&change.cause));
         self.planner.set_role(change.group, |kind| wanted(change.to, kind), now);
         self.hooks.role_changed(&group.name, change);
         self.is_news = true;
@@ -166,14 +177,20 @@ impl Duties {
         self.is_news = true;
     }
 
+    /// What another router holds may be something else.
+    pub fn look_elsewhere(&mut self) {
+        self.is_news = true;
+    }
+
     /// When there is something to do without any news.
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.is_news { Some(AT_ONCE) } else { self.next_deadline }
     }
 
     /// The lines of the status.
-    pub fn rows(&self, now: Instant) -> Vec<Row> {
+    pub fn rows(&self, interfaces: &[Interface], now: Instant) -> Vec<Row> {
         let mut rows = self.planner.rows(now);
+        rows.iter_mut().for_each(|row| services::explain(row, interfaces));
         rows.extend(self.hooks.rows());
         rows
     }
@@ -293,8 +310,10 @@ impl Daemon {
         if !is_due && !self.leases.restart_wanted() {
             return;
         }
+        self.hear_of_sessions();
         let Daemon { duties, config, run_dir, system, bus, leases, .. } = self;
         duties.run(Scene { config, run_dir, system, bus, leases }, now);
+        self.tell_of_sessions(now);
         for announcement in self.duties.wans.take_due(now) {
             self.system.announce_addresses(announcement.device, &announcement.addresses);
         }
@@ -321,20 +340,25 @@ impl Daemon {
     ///
     /// Nothing else is served meanwhile, so this may wait.
     pub(super) fn lay_down_duties(&mut self) {
-        let end = clock::now().after(LEAVE_MAX);
-        self.duties.planner.want_all(Side::Standby, clock::now());
+        let begun = clock::now();
+        self.duties.planner.want_all(Side::Standby, begun);
         loop {
             let now = clock::now();
             self.duties.is_news = true;
+            self.system.read(now);
             self.serve_duties(now);
             self.serve_bus(now);
             self.run_duties(now);
             self.bus.flush(&mut self.poller);
             self.write_lines();
-            if self.duties.planner.is_settled() {
+            let is_waited_for = self.is_holding() && now < begun.after(ELSEWHERE_MAX);
+            if !is_waited_for {
+                self.peering.mesh.leave(now);
+            }
+            if self.duties.planner.is_settled() && !is_waited_for {
                 return;
             }
-            if now >= end {
+            if now >= begun.after(LEAVE_MAX) {
                 for what in self.duties.unsettled(now) {
                     log::error!("{what}");
                 }

@@ -7,8 +7,10 @@
 mod aside;
 mod mail;
 mod place;
+mod procd;
 mod record;
 mod reload;
+mod services;
 mod show;
 mod store;
 mod turn;
@@ -22,6 +24,8 @@ use crate::engine::{CommandId, Instant, Role};
 use crate::sync::file::rules::Rules;
 
 use mail::{Known, Mail, Order, Services};
+use procd::Notices;
+use services::Progress;
 pub use turn::is_file;
 
 /// What the loop knows of files.
@@ -37,6 +41,10 @@ pub struct Files {
     /// What could not be handed over yet.
     orders: Vec<Order>,
     known: Known,
+    /// How reloads of services go.
+    progress: Progress,
+    /// What procd has to hear of.
+    notices: Notices,
     /// Number of the last look that was asked for.
     look: u32,
     /// Until when a preemption waits for the master's files.
@@ -91,6 +99,8 @@ impl Files {
             role: None,
             orders: Vec::new(),
             known: Known::default(),
+            progress: Progress::default(),
+            notices: Notices::default(),
             look: 0,
             hold: Hold::Wanted,
             unpulled: None,
@@ -122,7 +132,7 @@ impl Files {
         };
         let reload = self.reloading.as_ref().map(|reloading| reloading.until);
         let orders = (!self.orders.is_empty()).then_some(Instant::from_micros(0));
-        Instant::earliest(&[Some(self.routine_due), hold, reload, orders])
+        Instant::earliest(&[Some(self.routine_due), hold, reload, orders, self.notices.due()])
     }
 
     /// Whether whoever listens has everything, as far as that is possible, since the last look that was asked for.

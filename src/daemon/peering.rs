@@ -245,6 +245,7 @@ impl Daemon {
 
     fn peer_down(&mut self, peer: PeerId, end: &End, now: Instant) {
         self.peering.known.remove(&peer);
+        self.duties.look_elsewhere();
         self.peer_gone(peer, now);
         self.leases_down(peer, now);
         self.files_down(peer, now);
@@ -264,6 +265,7 @@ impl Daemon {
                 let known = self.peering.known.get_or_default(peer);
                 known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
                 known.state = Some((state, now));
+                self.duties.look_elsewhere();
                 self.peer_state(peer, now);
             }
             Message::Setup(setup) => self.peering.known.get_or_default(peer).setup = Some(setup),
@@ -342,6 +344,7 @@ impl Daemon {
             switched_away: group_id(self.engine.config(), &group.name)
                 .is_some_and(|id| self.engine.group(id, now).switched_away),
             kept: false,
+            holds: self.held(&group.name),
         });
         State {
             role: status.role,

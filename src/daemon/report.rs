@@ -60,7 +60,12 @@ impl Daemon {
             engine: &self.engine,
             file: &self.file,
             devices: self.system.devices(),
-            rows: self.system.rows(now).into_iter().chain(self.duties.rows(now)).into_vec(),
+            rows: self
+                .system
+                .rows(now)
+                .into_iter()
+                .chain(self.duties.rows(self.bus.network.interfaces(), now))
+                .into_vec(),
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,

@@ -96,7 +96,7 @@ fn device_of(section: &uci::Section) -> Option<String> {
         return Some(name.to_owned());
     }
     if TUNNELS.contains(&protocol) {
-        return Some(format!("{protocol}-{name}"));
+        return Some(option("pppname").map_or_else(|| format!("{protocol}-{name}"), str::to_owned));
     }
     if option("type") == Some("bridge") {
         return Some(format!("br-{name}"));
@@ -124,6 +124,9 @@ config interface 'old'
 config interface 'wan'
     option device 'eth1'
     option proto 'pppoe'
+config interface 'dsl'
+    option proto 'pppoe'
+    option pppname 'ppp-isp'
 config interface 'wan6'
     option device '@wan'
     option proto 'dhcpv6'
@@ -175,6 +178,7 @@ config device
             ("old", "br-old"),
             ("wan", "pppoe-wan"),
             ("wan6", "pppoe-wan"),
+            ("dsl", "ppp-isp"),
             ("wg0", "wg0"),
             ("eth7", "eth7"),
         ];

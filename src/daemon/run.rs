@@ -302,7 +302,10 @@ impl Daemon {
             match request {
                 Request::Terminate => {
                     self.step(now, Event::Terminate);
-                    self.peering.mesh.leave(now);
+                    // As long as something is held that the next master waits for, it has to hear of it.
+                    if !self.is_holding() {
+                        self.peering.mesh.leave(now);
+                    }
                 }
                 Request::Reload => {
                     self.reload_asked(None, now);

@@ -11,11 +11,13 @@
 //! Pure: what is to be done is done by [`Hands`], and the time is an argument.
 
 mod desired;
+mod elsewhere;
 mod hooks;
 mod planner;
 mod step;
 
 pub use desired::{Duty, of};
+pub use elsewhere::{Handover, Word};
 pub use hooks::{Change, Hooks, Run};
-pub use planner::{Act, Answer, Hands, Job, Planner, Seen, Started, Ticket};
+pub use planner::{Act, Answer, ELSEWHERE_MAX, Hands, Job, Planner, Seen, Started, Ticket};
 pub use step::{After, Kind, STEPS, Side, Step};

@@ -1,14 +1,18 @@
 //! What to do next.
 
-use core::time::Duration;
+mod item;
 
 use crate::collect::IntoVec as _;
 use crate::config::model::GroupId;
 use crate::engine::Instant;
-use crate::reconcile::{Jitter, Retry, Row};
+use crate::reconcile::{Jitter, Row};
 
 use super::desired::Duty;
 use super::step::{Kind, Side};
+
+use item::{Attempt, Item};
+
+pub use item::ELSEWHERE_MAX;
 
 /// Identifies an attempt. Answers to others are void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +36,8 @@ pub struct Job<'a> {
     pub duty: &'a Duty,
     /// What is to be done.
     pub act: Act,
+    /// How it should be.
+    pub wanted: Side,
 }
 
 /// How a thing is, as far as that is known.
@@ -76,29 +82,6 @@ pub struct Planner {
     jitter: Jitter,
 }
 
-#[derive(Debug)]
-struct Item {
-    /// `None` for what the configuration does not mention any more.
-    group: Option<GroupId>,
-    duty: Duty,
-    /// `None`: nothing is wanted of it yet.
-    wanted: Option<Side>,
-    wanted_since: Instant,
-    seen: Seen,
-    attempt: Option<Attempt>,
-    look_at: Option<Instant>,
-    retry: Retry,
-    error: Option<String>,
-}
-
-#[derive(Debug)]
-struct Attempt {
-    ticket: Ticket,
-    act: Act,
-    begun: Instant,
-    deadline: Instant,
-}
-
 impl Planner {
     /// Without duties. The seed keeps two routers from retrying in step.
     pub fn new(seed: u64) -> Planner {
@@ -133,6 +116,14 @@ impl Planner {
     pub fn set_role(&mut self, group: GroupId, wanted: impl Fn(Kind) -> Option<Side>, now: Instant) {
         for item in self.items.iter_mut().filter(|item| item.group == Some(group)) {
             item.want(wanted(item.duty.kind), now);
+        }
+    }
+
+    /// Tells which things another router is about to give up, and still has. They are not brought to the master's side before
+    /// it says that it has not, or for [`ELSEWHERE_MAX`].
+    pub fn held_elsewhere(&mut self, is_held: &dyn Fn(GroupId, &Duty) -> bool) {
+        for item in &mut self.items {
+            item.is_held_elsewhere = item.group.is_some_and(|group| is_held(group, &item.duty));
         }
     }
 
@@ -174,7 +165,8 @@ impl Planner {
         let ticket = Ticket(self.last_ticket.wrapping_add(1));
         self.last_ticket = ticket.0;
         let Some(item) = self.items.get_mut(place) else { return false };
-        let started = hands.start(Job { ticket, duty: &item.duty, act }, now);
+        let Some(wanted) = item.wanted else { return false };
+        let started = hands.start(Job { ticket, duty: &item.duty, act, wanted }, now);
         let deadline = now.after(item.duty.kind.step().deadline);
         item.attempt = Some(Attempt { ticket, act, begun: now, deadline });
         match started {
@@ -202,7 +194,7 @@ impl Planner {
         }
     }
 
-    /// How long an item waits for others at most; `None` if it does not.
+    /// How long an item waits for others, here or on another router, at most; `None` if it does not.
     fn blocked_until(&self, item: &Item, wanted: Side, now: Instant) -> Option<Instant> {
         let waits = item.duty.kind.step().after(wanted).iter().filter_map(|after| {
             let end = item.wanted_since.after(after.patience);
@@ -214,7 +206,7 @@ impl Planner {
             };
             (end > now && self.items.iter().any(is_missing)).then_some(end)
         });
-        waits.max()
+        waits.chain(item.held_until(now)).max()
     }
 
     fn expire(&mut self, now: Instant, hands: &mut impl Hands) {
@@ -294,107 +286,6 @@ impl Planner {
         self.items.iter().map(|item| item.row(now)).into_vec()
     }
 }
-
-impl Item {
-    fn new(duty: Duty, now: Instant) -> Item {
-        Item {
-            group: None,
-            duty,
-            wanted: None,
-            wanted_since: now,
-            seen: Seen::NotYet,
-            attempt: None,
-            look_at: None,
-            retry: Retry::default(),
-            error: None,
-        }
-    }
-
-    /// Failures under another role no longer count; what is being done for it may end, but not take its time.
-    fn want(&mut self, wanted: Option<Side>, now: Instant) {
-        if self.wanted == wanted {
-            return;
-        }
-        (self.wanted, self.wanted_since) = (wanted, now);
-        self.retry = Retry::default();
-        self.error = None;
-        if let Some(attempt) = &mut self.attempt {
-            attempt.deadline = attempt.deadline.min(now.after(OUTDATED_MAX));
-        }
-    }
-
-    fn failed(&mut self, error: String, now: Instant, jitter: &mut Jitter) {
-        self.error = Some(error);
-        // Half of it may be done.
-        self.seen = Seen::NotYet;
-        self.retry.failed(now, jitter);
-        if now.since(self.wanted_since) < HURRY.0 {
-            self.retry.not_after(now.after(jitter.shorten(HURRY.1)));
-        }
-    }
-
-    fn looked(&mut self, seen: Seen, now: Instant, jitter: &mut Jitter) {
-        let was_right = self.wanted.is_some_and(|wanted| self.seen == Seen::As(wanted));
-        let is_right = self.wanted.is_some_and(|wanted| seen == Seen::As(wanted));
-        // To look and not to see is no reason to doubt what was done.
-        self.seen = match (seen, self.seen) {
-            (Seen::As(_) | Seen::Neither, _) => seen,
-            (Seen::NotYet | Seen::Unknown, Seen::As(known)) => Seen::As(known),
-            (Seen::NotYet | Seen::Unknown, Seen::NotYet | Seen::Unknown | Seen::Neither) => Seen::Unknown,
-        };
-        if is_right {
-            self.error = None;
-            self.retry.settled(now);
-        } else if was_right && seen != Seen::Unknown {
-            self.retry.lost(now, jitter);
-        }
-        self.look_later(now, Duration::MAX);
-    }
-
-    fn done(&mut self, seen: Seen, now: Instant) {
-        self.seen = seen;
-        if self.wanted.is_some_and(|wanted| seen == Seen::As(wanted)) {
-            self.error = None;
-            self.retry.settled(now);
-        }
-        self.look_later(now, FIRST_LOOK);
-    }
-
-    fn look_later(&mut self, now: Instant, latest: Duration) {
-        self.look_at = self.duty.kind.step().look_every.map(|period| now.after(period.min(latest)));
-    }
-
-    /// Whether nothing more has to be done about what the configuration does not mention.
-    fn is_released(&self) -> bool {
-        self.group.is_none() && self.attempt.is_none() && self.seen == Seen::As(Side::Gone)
-    }
-
-    fn row(&self, now: Instant) -> Row {
-        let step = self.duty.kind.step();
-        Row {
-            kind: self.duty.kind.name(),
-            name: self.duty.name.clone(),
-            wanted: self.wanted.map_or("as it is", |side| step.word(side)),
-            observed: match (self.seen, &self.attempt) {
-                (_, Some(Attempt { act: Act::Bring(_), .. })) => "changing",
-                (Seen::NotYet | Seen::Unknown, _) => "unknown",
-                (Seen::Neither, _) => "other",
-                (Seen::As(side), _) => step.word(side),
-            },
-            error: self.error.clone(),
-            retry_in: self.retry.due().filter(|due| *due > now).map(|due| due.since(now)),
-        }
-    }
-}
-
-/// For so long after a role change, for which somebody is waiting, nothing waits longer than that to be tried again.
-const HURRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(800));
-
-/// When what has just been done is looked at: what was started may have ended at once.
-const FIRST_LOOK: Duration = Duration::from_secs(2);
-
-/// How long an attempt for a role that is over may still take.
-const OUTDATED_MAX: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

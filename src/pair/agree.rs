@@ -12,8 +12,19 @@ use crate::uci::quote;
 
 use super::message::{CONFIG_BYTES, Facts, Plan};
 
-/// A virtual address and the length of its subnet; or why there is none to be had.
-pub type Vip = Result<(Ipv4Addr, u8), String>;
+/// The virtual router, or why there is none to be had.
+pub type Vip = Result<Gateway, String>;
+
+/// A virtual router that has to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The length of its subnet.
+    pub length: u8,
+    /// Its number on this network.
+    pub vrid: u8,
+}
 
 /// Where the key is unless a configuration says otherwise.
 pub const KEY_FILE: &str = "/etc/gwha/key";
@@ -139,7 +150,7 @@ pub fn load(text: &str) -> Result<Config, String> {
 /// The smallest configuration that makes a gateway of the two.
 fn smallest(host: &Facts, guest: &Facts, vip: &Vip) -> Result<String, String> {
     let (own, other) = (host.address.0, guest.address.0);
-    let (vip, length) = vip.clone()?;
+    let Gateway { address: vip, length, vrid } = vip.clone()?;
     for facts in [host, guest] {
         if facts.address.0 == vip {
             return Err(format!(
@@ -153,11 +164,13 @@ fn smallest(host: &Facts, guest: &Facts, vip: &Vip) -> Result<String, String> {
     let section = section_name(name);
     let dhcp = if host.serves_dhcp && guest.serves_dhcp { "\toption dhcp_on_master '1'\n" } else { "" };
     let leases = if host.serves_dhcp || guest.serves_dhcp { Leases::Follow } else { Leases::Stay };
+    // So that what is changed later is changed on both. A system without UCI has the file somewhere else.
+    let shared = if host.network.is_some() { "\tlist file '/etc/config/gwha'\n" } else { "" };
     let text = format!(
         "# Made by `gwha pair`; the same file is on both routers. All options: docs/OPTIONS.md of the project.\n\n\
          config gwha 'main'\n\toption enabled '1'\n\n\
-         config instance '{section}'\n\toption {link} {}\n\toption vrid '51'\n\
-         \tlist router '{own}'\n\tlist router '{other}'\n\tlist vip '{vip}/{length}'\n{dhcp}\n{}",
+         config instance '{section}'\n\toption {link} {}\n\toption vrid '{vrid}'\n\
+         \tlist router '{own}'\n\tlist router '{other}'\n\tlist vip '{vip}/{length}'\n{dhcp}\n{}{shared}",
         quote(name),
         channel(&section, leases)
     );

@@ -180,7 +180,7 @@ struct Raw {
     version: String,
     address: Option<(Ipv4Addr, u8)>,
     network: Option<String>,
-    device: String,
+    device: Option<String>,
     serves_dhcp: bool,
     key: Option<Key>,
     config: Option<String>,
@@ -200,7 +200,7 @@ impl Raw {
                     raw.address = Some((Ipv4Addr::new(*a, *b, *c, *d), *length));
                 }
                 (NETWORK, _) => raw.network = Some(word(body)?),
-                (DEVICE, _) => raw.device = word(body)?,
+                (DEVICE, _) => raw.device = Some(word(body)?),
                 (SERVES_DHCP, _) => raw.serves_dhcp = true,
                 (KEY, _) => {
                     let bytes: [u8; KEY_BYTES] = body.try_into().map_err(|_| Misunderstood)?;
@@ -228,7 +228,7 @@ impl Raw {
             version: self.version,
             address: self.address.ok_or(Misunderstood)?,
             network: self.network,
-            device: self.device,
+            device: self.device.ok_or(Misunderstood)?,
             serves_dhcp: self.serves_dhcp,
             key: self.key,
             config: self.config,

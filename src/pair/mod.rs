@@ -7,7 +7,7 @@
 //! * [`session`]: one conversation without its socket: bytes in, messages and bytes out, deadlines as data.
 //! * [`agree`]: from what both routers have to the key and the configuration that both will have.
 //! * [`facts`]: what this router has.
-//! * [`vip`]: the virtual address, if one has to be chosen.
+//! * [`vip`], [`vrid`]: the virtual address and its number, if they have to be chosen.
 //! * [`files`]: both files beside their places first, then in their places.
 //! * [`host`], [`guest`]: what each side answers.
 //! * [`listen`], [`connect`]: the sockets.
@@ -53,6 +53,7 @@ pub mod listen;
 pub mod message;
 pub mod session;
 pub mod vip;
+pub mod vrid;
 
 /// TCP port on which a host waits. Not the channel's: a daemon may be listening there.
 pub const PORT: u16 = 8471;

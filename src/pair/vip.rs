@@ -10,11 +10,20 @@ use crate::config::model::TrackKind;
 use crate::daemon::clock;
 use crate::probe::{Outcome, Prober, Via};
 
-use super::agree::{Vip, usual_vip};
+use super::agree::{Gateway, Vip, usual_vip};
 use super::facts::Place;
+use super::vrid::Ear;
 
-/// The address that was asked for, or the usual one of a gateway; an error if somebody has it.
-pub fn choose(place: &Place, wanted: Option<(Ipv4Addr, Option<u8>)>) -> Vip {
+/// The address that was asked for, or the usual one of a gateway, and a VRID; an error if somebody has the address. And who
+/// else uses the usual VRID.
+pub fn choose(place: &Place, wanted: Option<(Ipv4Addr, Option<u8>)>) -> (Vip, Option<Ipv4Addr>) {
+    let ear = Ear::open(place);
+    let address = free_address(place, wanted);
+    let (vrid, user) = ear.choose();
+    (address.map(|(address, length)| Gateway { address, length, vrid }), user)
+}
+
+fn free_address(place: &Place, wanted: Option<(Ipv4Addr, Option<u8>)>) -> Result<(Ipv4Addr, u8), String> {
     let (own, length) = place.address;
     let (vip, length) = match wanted {
         Some((vip, written)) => (vip, written.unwrap_or(length)),

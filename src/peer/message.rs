@@ -106,6 +106,8 @@ pub struct GroupState {
     pub switched_away: bool,
     /// An operator moved the role from the receiver to the sender, which still has it.
     pub kept: bool,
+    /// Interfaces of the sender whose connection only one router may have, as long as it stands. An older version says none.
+    pub holds: Vec<String>,
 }
 
 /// What a router's configuration says, as far as both must say the same.
@@ -255,7 +257,7 @@ record! {
     Hello: protocol, oldest, life, node, version;
     Bye: why;
     State: role, health, maintenance, uptime, clock, groups;
-    GroupState: name, role, epoch, priority, switched_away, kept;
+    GroupState: name, role, epoch, priority, switched_away, kept, holds unless empty;
     Setup: digest, instances, groups;
     InstanceSetup: name, vrid, version, interval, vips;
     GroupSetup: name, ranks;

@@ -29,6 +29,7 @@ mod peer;
 mod realtime;
 mod recovery;
 mod selftest;
+mod sessions;
 mod setups;
 mod support;
 mod ubus;

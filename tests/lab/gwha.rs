@@ -52,15 +52,22 @@ impl Gwha {
     }
 
     /// Starts the daemon on `host` with a disk of its own: the directory `site` is [`SITE`] there, and the configuration
-    /// is in `etc/config/gwha` of it.
-    pub fn start_on_site(lab: &Lab, host: Host, configuration: &str, site: &Path) -> Gwha {
+    /// is in `etc/config/gwha` of it. It is on the bus with the socket `ubus`, if there is one.
+    pub fn start_on_site(
+        lab: &Lab,
+        host: Host,
+        configuration: &str,
+        site: &Path,
+        ubus: Option<&Path>,
+    ) -> Gwha {
         fs::create_dir_all(SITE).expect("the lab has a /run of its own");
         fs::create_dir_all(site.join("etc/config")).expect("the lab's directory can be written");
         let config = site.join("etc/config/gwha");
         write(&config, configuration);
         let run_dir = run_dir(host);
-        let daemon = run(host, &config, &run_dir, None, Some(site), &lab.dir);
-        Gwha { host, daemon, config, run_dir, ubus: None, site: Some(site.to_owned()), dir: lab.dir.clone() }
+        let daemon = run(host, &config, &run_dir, ubus, Some(site), &lab.dir);
+        let (ubus, site) = (ubus.map(Path::to_owned), Some(site.to_owned()));
+        Gwha { host, daemon, config, run_dir, ubus, site, dir: lab.dir.clone() }
     }
 
     fn begin(lab: &Lab, host: Host, configuration: &str, ubus: Option<PathBuf>) -> Gwha {

@@ -23,6 +23,8 @@ pub struct Reaction {
     pub busy: Duration,
     /// Whether it does what it was told.
     pub obeys: bool,
+    /// Whether the interface's device is there: without, it is wanted up and stays down.
+    pub available: bool,
     /// What it says; `None`: nothing until nobody waits for it any more.
     pub says: Option<Result<(), Status>>,
     /// How long the interface takes to come up, or to go down, afterwards.
@@ -31,8 +33,13 @@ pub struct Reaction {
 
 impl Reaction {
     /// At once, and well.
-    pub const GOOD: Reaction =
-        Reaction { busy: Duration::ZERO, obeys: true, says: Some(Ok(())), takes: Duration::ZERO };
+    pub const GOOD: Reaction = Reaction {
+        busy: Duration::ZERO,
+        obeys: true,
+        available: true,
+        says: Some(Ok(())),
+        takes: Duration::ZERO,
+    };
 }
 
 /// Decides what becomes of a call of this method.
@@ -72,6 +79,8 @@ struct Interface {
     device: String,
     /// It is wanted up.
     autostart: bool,
+    /// Its device is there.
+    available: bool,
     phase: Phase,
     /// How long the next phase takes.
     takes: Duration,
@@ -105,6 +114,7 @@ impl Netifd {
             proto,
             device: (*device).to_owned(),
             autostart: false,
+            available: true,
             phase: Phase::Down,
             takes: Duration::ZERO,
             key: None,
@@ -252,9 +262,10 @@ impl Server {
         };
         if reaction.obeys {
             interface.autostart = call.method == "up";
+            interface.available = reaction.available;
             interface.takes = reaction.takes;
             interface.phase = match (interface.autostart, interface.phase) {
-                (true, Phase::Down) => Phase::Setup(now + reaction.takes),
+                (true, Phase::Down) if reaction.available => Phase::Setup(now + reaction.takes),
                 (false, Phase::Setup(_) | Phase::Up) => Phase::Teardown(now + reaction.takes),
                 (_, same) => same,
             };
@@ -291,11 +302,16 @@ impl Server {
 
 fn dump(interfaces: &[Interface]) -> Data {
     let all = interfaces.iter().map(|interface| {
-        let Interface { name, proto, device, autostart, phase, .. } = interface;
+        let Interface { name, proto, device, autostart, available, phase, .. } = interface;
         let (up, pending) = (*phase == Phase::Up, matches!(phase, Phase::Setup(_)));
         let l3_device = if up { format!(r#""l3_device":"{device}","#) } else { String::new() };
+        let errors = if *available {
+            ""
+        } else {
+            r#","errors":[{"subsystem":"interface","code":"NO_DEVICE"}]"#
+        };
         format!(
-            r#"{{"interface":"{name}","up":{up},"pending":{pending},"available":true,"autostart":{autostart},{l3_device}"proto":"{proto}","device":"{device}"}}"#
+            r#"{{"interface":"{name}","up":{up},"pending":{pending},"available":{available},"autostart":{autostart},{l3_device}"proto":"{proto}","device":"{device}"{errors}}}"#
         )
     });
     data(&format!(r#"{{"interface":[{}]}}"#, all.collect::<Vec<_>>().join(",")))

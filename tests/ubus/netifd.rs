@@ -18,6 +18,10 @@ enum Mood {
     Obliging,
     Refusing,
     Silent,
+    /// Its device is not there.
+    Deviceless,
+    /// An interface never comes up.
+    Stuck,
 }
 
 /// netifd with the interface `wan`, in the mood that is set.
@@ -30,6 +34,8 @@ fn netifd(socket: &Path, mood: &Arc<Mutex<Mood>>) -> Netifd {
             Reaction { obeys: false, says: Some(Err(Status::PermissionDenied)), ..Reaction::GOOD }
         }
         Mood::Silent => Reaction { obeys: false, says: None, ..Reaction::GOOD },
+        Mood::Stuck => Reaction { takes: Duration::from_secs(1000), ..Reaction::GOOD },
+        Mood::Deviceless => Reaction { available: false, ..Reaction::GOOD },
     };
     Netifd::start(socket, &[("wan", "static", "wan")], Box::new(temper), Box::new(|_, _| ()))
 }
@@ -107,4 +113,35 @@ fn netifd_that_refuses_or_says_nothing_keeps_no_role_from_changing_and_is_shown(
             });
         },
     );
+}
+
+#[test]
+fn interface_that_does_not_come_up_is_not_called_up() {
+    in_namespace("netifd::interface_that_does_not_come_up_is_not_called_up", || {
+        at_each_bus(|bus| {
+            let _netifd = netifd(&bus.socket(), &mood(Mood::Stuck));
+            let node = node(bus);
+            until(&node, "it is coming up", || row(&node)["observed"] == "coming up");
+            thread::sleep(Duration::from_millis(3000));
+            assert_eq!(row(&node)["observed"], "coming up");
+        });
+    });
+}
+
+#[test]
+fn interface_without_a_device_is_shown_and_not_left_wanted_on_a_standby() {
+    in_namespace("netifd::interface_without_a_device_is_shown_and_not_left_wanted_on_a_standby", || {
+        at_each_bus(|bus| {
+            let netifd = netifd(&bus.socket(), &mood(Mood::Deviceless));
+            let node = node(bus);
+            until(&node, "the router serves", || node.status()["role"] == "master");
+            until(&node, "what is missing is shown", || {
+                row(&node)["error"].as_str().is_some_and(|error| error.contains("its device is not there"))
+            });
+
+            drop(node);
+            let orders = netifd.orders();
+            assert_eq!(orders.last().map(|order| order.method.as_str()), Some("down"), "{orders:?}");
+        });
+    });
 }

@@ -31,6 +31,8 @@ pub struct Interface {
     pub device: Option<String>,
     /// How it gets its addresses: `static`, `dhcp`, ...
     pub proto: Option<String>,
+    /// What it was that kept it from coming up: the code of its first error. It stays when the interface is up.
+    pub trouble: Option<String>,
 }
 
 /// Brings an interface up.
@@ -73,6 +75,11 @@ fn interface(members: Fields<'_>) -> Option<Interface> {
             b"l3_device" => found.l3_device = text(),
             b"device" => found.device = text(),
             b"proto" => found.proto = text(),
+            b"errors" => {
+                let first = member.content.inside().flatten().next();
+                let code = first.and_then(|error| error.content.inside().named("code"));
+                found.trouble = code.and_then(Content::text).map(str::to_owned);
+            }
             _ => {}
         }
     }
@@ -109,6 +116,7 @@ mod tests {
         assert_eq!((wan.name.as_str(), wan.up, wan.available, wan.autostart), ("wan", false, true, false));
         assert_eq!((wan.l3_device.as_deref(), wan.device.as_deref()), (None, Some("eth1")));
         assert_eq!(wan.proto.as_deref(), Some("pppoe"));
+        assert_eq!((wan.trouble.as_deref(), &lan.trouble), (Some("X"), &None));
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Daemon {
         if !self.bus.network.is_asked(id) {
             self.duty_call_ended(id, result, now);
             self.bus.network.ordered(now);
+            self.file_call_ended(id, result.as_ref().err().copied(), now);
         } else if self.bus.network.answered(result, now) {
             self.interfaces_changed(now);
         }

@@ -72,7 +72,7 @@ pub(super) enum Way {
 impl Hands for Toolbox<'_, '_> {
     fn start(&mut self, job: Job<'_>, now: Instant) -> Started {
         let way = match job.act {
-            Act::Look => self.look(job.duty),
+            Act::Look => self.look(job.duty, job.wanted),
             Act::Bring(side) => self.bring(job.duty, side),
         };
         match way {
@@ -165,14 +165,14 @@ impl Toolbox<'_, '_> {
         Some((ticket, self.advance(ticket, now)?))
     }
 
-    fn look(&mut self, duty: &Duty) -> Result<Way, String> {
+    fn look(&mut self, duty: &Duty, wanted: Side) -> Result<Way, String> {
         let done = |seen| Ok(Way::Done(seen));
         match duty.kind {
             Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty).map(Way::Done),
             Kind::Dhcp => self.look_at_dhcp(duty),
             Kind::Conntrack => done(self.tools.conntrackd.side().map_or(Seen::Neither, Seen::As)),
             Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
-            Kind::Interface => self.interface(&duty.name).map(Way::Done),
+            Kind::Interface => self.interface(&duty.name, wanted).map(Way::Done),
             Kind::Service => {
                 let program = self.service(&duty.name, "running")?;
                 Ok(Way::Steps(Recipe::ask(program, Seen::As(Side::Master), Seen::As(Side::Standby))))

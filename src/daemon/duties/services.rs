@@ -4,24 +4,46 @@ use std::path::Path;
 
 use crate::config::model::LinkRef;
 use crate::daemon::bus::netifd;
-use crate::duties::{Seen, Side};
+use crate::duties::{Kind, Seen, Side};
 use crate::exec::children::Program;
 use crate::netlink::Link;
 use crate::netlink::link::{self, Power};
+use crate::reconcile::Row;
 
 use super::hands::{Toolbox, Way};
 use super::recipe::{Op, Recipe};
 use super::route;
+
+/// Adds to the line of an interface that should be up what netifd tells of one that is not (yet).
+pub fn explain(row: &mut Row, interfaces: &[netifd::Interface]) {
+    let is_it = |it: &&netifd::Interface| it.name == row.name && !it.up;
+    let step = Kind::Interface.step();
+    if row.kind != step.kind.name() || row.wanted != step.master {
+        return;
+    }
+    let Some(interface) = interfaces.iter().find(is_it) else { return };
+    if row.observed == step.master {
+        row.observed = "coming up";
+    }
+    if row.error.is_none() {
+        row.error = interface.trouble.as_ref().map(|code| format!("netifd: {code}"));
+    }
+}
 
 impl Toolbox<'_, '_> {
     fn netifd(&self, name: &str) -> Option<&netifd::Interface> {
         self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
     }
 
-    pub(super) fn interface(&self, name: &str) -> Result<Seen, String> {
+    pub(super) fn interface(&self, name: &str, wanted: Side) -> Result<Seen, String> {
         if let Some(interface) = self.netifd(name) {
             return match (interface.autostart, interface.up || interface.pending) {
                 (true, true) => Ok(Seen::As(Side::Master)),
+                // It would come up later, so a standby has to take it back.
+                (true, false) if wanted != Side::Master => Ok(Seen::Neither),
+                (true, false) if !interface.available => {
+                    Err("netifd wants it up, but its device is not there".to_owned())
+                }
                 (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
                 (false, true) => Ok(Seen::Unknown),
                 (false, false) => Ok(Seen::As(Side::Standby)),

@@ -14,6 +14,8 @@ use crate::sync::file::Hash;
 use crate::sync::file::party::View;
 use crate::sync::file::rules::Rules;
 
+use super::services::{Desk, Progress};
+
 /// What the loop tells the thread.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Order {
@@ -64,15 +66,15 @@ pub struct Known {
     pub looked: u32,
     /// The thread knows this router as the source.
     pub is_source: bool,
-    /// What went wrong when services were reloaded last.
-    pub reload_error: Option<String>,
 }
 
 /// The two letter boxes.
 #[derive(Debug)]
 pub struct Mail {
-    orders: Mutex<Vec<Order>>,
+    /// What the loop wants, and the bytes of what other routers have said of it.
+    orders: Mutex<(Vec<Order>, usize)>,
     items: Mutex<(Vec<Item>, Option<Known>)>,
+    desk: Mutex<Desk>,
     /// From the thread to the loop.
     bell: EventFd,
     /// From the loop to the thread.
@@ -91,6 +93,7 @@ impl Mail {
         Ok(Mail {
             orders: Mutex::default(),
             items: Mutex::default(),
+            desk: Mutex::default(),
             bell: EventFd::from_flags(flags)?,
             nudge: EventFd::from_flags(flags)?,
             round: AtomicU32::new(0),
@@ -103,24 +106,27 @@ impl Mail {
     /// while too many wait: they say everything again.
     pub fn post(&self, orders: &mut Vec<Order>) {
         let Ok(mut queue) = self.orders.try_lock() else { return };
+        let is_known = !queue.0.is_empty();
         for order in orders.drain(..) {
-            let Order::Said(_, _, body) = &order else {
-                queue.push(order);
-                continue;
-            };
-            let waiting: usize = queue.iter().map(Order::bytes).sum();
-            if waiting.saturating_add(body.len()) <= limits::FILE_INBOX_BYTES {
-                queue.push(order);
+            let bytes = order.bytes();
+            let waiting = queue.1.saturating_add(bytes);
+            if bytes == 0 || waiting <= limits::FILE_INBOX_BYTES {
+                queue.1 = waiting;
+                queue.0.push(order);
             }
         }
-        let _ = self.nudge.write(1);
+        if !is_known {
+            let _ = self.nudge.write(1);
+        }
     }
 
-    /// What the thread has to tell, and how things stand if that is news; `None` if it is just telling it.
-    pub fn take(&self) -> Option<(Vec<Item>, Option<Known>)> {
+    /// What the thread has to tell, how things stand if that is news, and how reloads go; `None` if it is just being told.
+    pub fn take(&self) -> Option<(Vec<Item>, Option<Known>, Progress)> {
         let mut items = self.items.try_lock().ok()?;
+        let progress = self.desk.try_lock().ok()?.progress.clone();
         let _ = self.bell.read();
-        Some(core::mem::take(&mut *items))
+        let (items, known) = core::mem::take(&mut *items);
+        Some((items, known, progress))
     }
 
     /// Which round the thread is in; odd while it is in one.
@@ -132,7 +138,7 @@ impl Mail {
 
     /// What the loop wants, in its order.
     pub fn take_orders(&self) -> Vec<Order> {
-        core::mem::take(&mut *lock(&self.orders))
+        core::mem::take(&mut *lock(&self.orders)).0
     }
 
     /// Readable when there are orders.
@@ -146,7 +152,17 @@ impl Mail {
         told.0.extend(items);
         told.1 = Some(known);
         drop(told);
+        self.ring();
+    }
+
+    /// Has the loop look.
+    pub fn ring(&self) {
         let _ = self.bell.write(1);
+    }
+
+    /// Where reloads are asked for.
+    pub fn desk(&self) -> MutexGuard<'_, Desk> {
+        lock(&self.desk)
     }
 
     /// A round begins, or ends.
@@ -162,9 +178,10 @@ impl AsFd for Mail {
 }
 
 impl Order {
+    /// What it takes of the room for what other routers say.
     fn bytes(&self) -> usize {
         match self {
-            Order::Said(_, _, body) => body.len(),
+            Order::Said(_, _, body) => body.len().saturating_add(size_of::<Order>()),
             Order::Configure(..)
             | Order::Source(_)
             | Order::Up(_)

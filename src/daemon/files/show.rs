@@ -17,6 +17,9 @@ const PENDING_WARNED: Duration = Duration::from_secs(15);
 /// A thread that is in the same round for longer than this waits for its disk.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 
+/// A reload that takes longer is worth a warning.
+const RELOAD_WARNED: Duration = Duration::from_secs(5);
+
 impl Files {
     /// For the status.
     pub fn status(&self, now: Instant) -> Vec<SharedFile> {
@@ -80,10 +83,22 @@ impl Files {
             );
             found.push(("files_unpulled", text));
         }
-        if let Some(error) = &self.known.reload_error {
-            found.push(("files_reload", format!("files: after they came: {error}")));
+        for text in [self.reload_trouble(now), self.notices.trouble()].into_iter().flatten() {
+            found.push(("files_reload", format!("files: after they came: {text}")));
         }
         found
+    }
+
+    /// In words, if a service takes long to reload, or could not.
+    fn reload_trouble(&self, now: Instant) -> Option<String> {
+        if let Some((name, since)) = &self.progress.running {
+            let age = now.since(*since);
+            if age >= RELOAD_WARNED {
+                return Some(format!("reload of {name}: has not ended for {} s", age.as_secs()));
+            }
+        }
+        let (error, at) = self.progress.error.as_ref()?;
+        Some(format!("{error} ({} s ago)", now.since(*at).as_secs()))
     }
 
     fn is_late(&self, now: Instant) -> bool {

@@ -12,7 +12,7 @@ use crate::sync::file::rules::Rules;
 use crate::sync::file::wire::Hello;
 
 use super::super::bounded;
-use super::super::bus::{self, procd};
+use super::super::bus::{CallError, CallId};
 use super::super::poller::{Interest, Source};
 use super::super::run::Daemon;
 use super::mail::{Item, Mail, Order, Services};
@@ -155,7 +155,10 @@ impl Daemon {
 
     /// The thread has something to tell.
     pub(in crate::daemon) fn files_found(&mut self, now: Instant) {
-        let Some((items, known)) = self.files.mail.as_ref().and_then(|mail| mail.take()) else { return };
+        let Some((items, known, progress)) = self.files.mail.as_ref().and_then(|mail| mail.take()) else {
+            return;
+        };
+        self.files.progress = progress;
         if let Some(known) = known {
             self.files.known = known;
         }
@@ -171,12 +174,17 @@ impl Daemon {
                     log::info!("the master's configuration has come");
                     self.reload(now);
                 }
-                Item::Package(name) => {
-                    let _ = self.bus.invoke(&procd::changed(&name), now.after(bus::PATIENCE));
-                }
+                Item::Package(name) => self.files.notices.add(name, now),
             }
         }
+        self.files.notices.tell(&mut self.bus, now);
         self.files_known(now);
+    }
+
+    /// A call of some of ours has ended: procd may have been told.
+    pub(in crate::daemon) fn file_call_ended(&mut self, id: CallId, error: Option<CallError>, now: Instant) {
+        let is_missed = self.bus.is_missed(self.system.is_openwrt());
+        self.files.notices.ended(id, error, is_missed, now);
     }
 
     /// How things stand has changed, or may have.
@@ -215,6 +223,7 @@ impl Daemon {
                 mail.post(&mut self.files.orders);
             }
         }
+        self.files.notices.tell(&mut self.bus, now);
         match self.files.hold {
             Hold::Until(_) if self.is_nobody_to_ask(now) => self.end_hold(now),
             Hold::Until(at) if at <= now && self.files.role == Some(Role::Backup) => {

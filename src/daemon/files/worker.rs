@@ -1,9 +1,8 @@
 //! The thread that does everything that touches the disk.
 
 use core::time::Duration;
-use std::ffi::CString;
 use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -11,7 +10,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::engine::Instant;
-use crate::exec::child::{Child, Ending, Leftovers, Output};
 use crate::sync::file::party::{Out, Party};
 use crate::sync::file::rules::Rules;
 use crate::sync::file::wire::Hello;
@@ -20,6 +18,7 @@ use crate::thread;
 use super::super::bounded::plain;
 use super::super::clock;
 use super::mail::{Item, Known, Mail, Order, Services};
+use super::services;
 use super::store::Store;
 
 /// The thread.
@@ -35,7 +34,6 @@ pub struct Worker {
     /// The last look that was asked for.
     looked: u32,
     is_source: bool,
-    reload_error: Option<String>,
 }
 
 /// Whoever writes is given so long to come to the end of it.
@@ -43,9 +41,6 @@ const QUIET: Duration = Duration::from_millis(100);
 
 /// But a change waits for no more than this.
 const WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// How long a service may take to reload.
-const RELOAD_MAX: Duration = Duration::from_secs(30);
 
 /// Whether the thread goes on.
 #[derive(PartialEq, Eq)]
@@ -70,7 +65,6 @@ impl Worker {
                 due: None,
                 looked: 0,
                 is_source: false,
-                reload_error: None,
             };
             worker.work();
         };
@@ -135,19 +129,13 @@ impl Worker {
         }
         self.mail.tell(items, self.known(now));
         if is_changed && !self.services.names.is_empty() {
-            self.reload_error = self.reload_services();
-            self.mail.tell(Vec::new(), self.known(now));
+            services::reload(&self.mail, &self.services);
         }
         Life::On
     }
 
     fn known(&self, now: Instant) -> Known {
-        Known {
-            view: self.party.view(now),
-            looked: self.looked,
-            is_source: self.is_source,
-            reload_error: self.reload_error.clone(),
-        }
+        Known { view: self.party.view(now), looked: self.looked, is_source: self.is_source }
     }
 
     fn obey(&mut self, order: Order) -> Life {
@@ -218,42 +206,5 @@ impl Worker {
             // Those that are watched already stay so. What can't be watched is looked at once a minute.
             let _ = inotify.add_watch(&dir, news);
         }
-    }
-
-    /// Has the services of `list reload` reload, one after the other; what went wrong.
-    fn reload_services(&self) -> Option<String> {
-        let failed = |name: &String| {
-            let script = format!("/etc/init.d/{name}");
-            let command = match &self.services.command {
-                Some(command) => vec![command.as_str(), name.as_str(), "reload"],
-                None if Path::new(&script).exists() => vec![script.as_str(), "reload"],
-                None => return Some(format!("{name}: there is no {script}")),
-            };
-            run(&command).err().map(|why| format!("{name}: {why}"))
-        };
-        let all: Vec<String> = self.services.names.iter().filter_map(failed).collect();
-        for why in &all {
-            log::warn!("reload of {why}");
-        }
-        all.into_iter().next()
-    }
-}
-
-fn run(command: &[&str]) -> Result<(), String> {
-    let words: Vec<CString> = command.iter().filter_map(|word| CString::new(*word).ok()).collect();
-    let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
-    let mut child = Child::spawn(&words, &[], Output::Kept).map_err(|error| plain(&error))?;
-    let timeout = PollTimeout::try_from(RELOAD_MAX.as_millis()).unwrap_or(PollTimeout::MAX);
-    let _ = poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], timeout);
-    match child.reap(Leftovers::Left) {
-        Some(Ending::Exited(0)) => Ok(()),
-        Some(Ending::Exited(status)) => {
-            let said = child.said().map(|said| format!(": {said}")).unwrap_or_default();
-            Err(format!("exit status {status}{said}"))
-        }
-        Some(Ending::Killed(signal)) => Err(format!("killed by signal {signal}")),
-        Some(Ending::Lost) => Err("lost".to_owned()),
-        // It is killed with everything that it has started when it goes out of scope.
-        None => Err(format!("takes longer than {} s", RELOAD_MAX.as_secs())),
     }
 }

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use core::time::Duration;
+
 use super::super::step::STEPS;
 use super::*;
 
@@ -262,6 +264,80 @@ fn an_attempt_for_a_role_that_is_over_is_given_up_after_a_second() {
     world.run(&mut planner, at(1300));
 
     assert_eq!(world.is(Kind::Service), Some(Side::Standby));
+}
+
+/// A new master with a connection, whose other router says that it still has its own.
+fn dialling() -> (World, Planner) {
+    let mut world = World::new(|_| (Fate::Good, 5));
+    let mut planner = planner(&[Kind::Interface, Kind::Service], Some(Side::Standby));
+    world.run(&mut planner, at(1000));
+    planner.set_role(GROUP, |_| Some(Side::Master), at(1000));
+    planner.held_elsewhere(&|group, duty| group == GROUP && duty.kind == Kind::Interface);
+    (world, planner)
+}
+
+fn observed(planner: &Planner, now: Instant) -> &'static str {
+    planner.rows(now).iter().find(|row| row.kind == "interface").map_or("", |row| row.observed)
+}
+
+#[test]
+fn what_another_router_holds_is_waited_for_until_it_lets_go() {
+    let (mut world, mut planner) = dialling();
+
+    world.run(&mut planner, at(1700));
+    assert_eq!(world.is(Kind::Interface), Some(Side::Standby));
+    assert_eq!(observed(&planner, at(1700)), "waiting");
+    assert_eq!(planner.rows(at(1700))[0].error, None, "that is no failure");
+    planner.held_elsewhere(&|_, _| false);
+    world.run(&mut planner, at(1720));
+
+    assert_eq!(world.is(Kind::Interface), Some(Side::Master));
+    assert_eq!(observed(&planner, at(1720)), "up");
+}
+
+#[test]
+fn what_another_router_never_lets_go_is_waited_for_no_longer_than_two_seconds() {
+    let (mut world, mut planner) = dialling();
+
+    world.run(&mut planner, at(2990));
+    assert_eq!(world.is(Kind::Interface), Some(Side::Standby));
+    world.run(&mut planner, at(3020));
+
+    assert_eq!(world.is(Kind::Interface), Some(Side::Master));
+    planner.held_elsewhere(&|_, _| true);
+    world.state.insert((Kind::Interface, "x".into()), Side::Standby);
+    world.run(&mut planner, at(20_000));
+    assert_eq!(world.is(Kind::Interface), Some(Side::Master), "later it is nobody's business");
+}
+
+#[test]
+fn role_that_flips_back_during_the_wait_touches_nothing_and_the_next_one_waits_anew() {
+    let (mut world, mut planner) = dialling();
+    world.run(&mut planner, at(1500));
+
+    planner.set_role(GROUP, |_| Some(Side::Standby), at(1500));
+    world.run(&mut planner, at(1600));
+    assert!(planner.is_settled());
+    assert_eq!(world.log.iter().filter(|(kind, _)| *kind == Kind::Interface).count(), 1);
+
+    planner.set_role(GROUP, |_| Some(Side::Master), at(2500));
+    world.run(&mut planner, at(4400));
+    assert_eq!(world.is(Kind::Interface), Some(Side::Standby));
+    world.run(&mut planner, at(4600));
+    assert_eq!(world.is(Kind::Interface), Some(Side::Master));
+}
+
+#[test]
+fn what_is_held_elsewhere_keeps_no_standby_from_letting_go() {
+    let mut world = World::new(|_| (Fate::Good, 5));
+    let mut planner = planner(&[Kind::Interface], Some(Side::Master));
+    world.run(&mut planner, at(1000));
+    planner.held_elsewhere(&|_, _| true);
+
+    planner.set_role(GROUP, |_| Some(Side::Standby), at(1000));
+    world.run(&mut planner, at(1010));
+
+    assert_eq!(world.is(Kind::Interface), Some(Side::Standby));
 }
 
 /// SplitMix64.

@@ -26,7 +26,7 @@ fn key(byte: u8) -> Key {
 }
 
 fn vip() -> Vip {
-    Ok((Ipv4Addr::new(192, 168, 1, 1), 24))
+    Ok(Gateway { address: Ipv4Addr::new(192, 168, 1, 1), length: 24, vrid: 51 })
 }
 
 fn plan(host: &Facts, guest: &Facts) -> Plan {
@@ -164,13 +164,13 @@ fn configuration_that_is_not_for_both_is_refused() {
 #[test]
 fn virtual_address_is_nobodys_own() {
     for last in [2, 3] {
-        let vip = Ok((Ipv4Addr::new(192, 168, 1, last), 24));
+        let vip = Ok(Gateway { address: Ipv4Addr::new(192, 168, 1, last), length: 24, vrid: 51 });
         let why = agree(&host(), &guest(), &vip, &key(9)).unwrap_err();
         assert!(why.contains("own") && why.contains("--vip"), "{why}");
     }
     let taken = Err("192.168.1.1 is in use".into());
     assert_eq!(agree(&host(), &guest(), &taken, &key(9)), Err("192.168.1.1 is in use".into()));
-    let elsewhere = Ok((Ipv4Addr::new(10, 0, 0, 1), 24));
+    let elsewhere = Ok(Gateway { address: Ipv4Addr::new(10, 0, 0, 1), length: 24, vrid: 51 });
     assert!(agree(&host(), &guest(), &elsewhere, &key(9)).unwrap_err().contains("subnet"));
 }
 

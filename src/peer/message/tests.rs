@@ -29,7 +29,10 @@ fn samples() -> Vec<Message> {
             maintenance: true,
             uptime: 4_000_000_000,
             clock: -1,
-            groups: vec![group.clone(), GroupState { kept: true, switched_away: true, ..group }],
+            groups: vec![
+                group.clone(),
+                GroupState { kept: true, switched_away: true, holds: vec!["wan".into()], ..group },
+            ],
         }),
         Message::Setup(Setup {
             digest: "00ff".into(),

@@ -67,6 +67,10 @@ struct Peer {
     sent_at: Instant,
     /// When it said anything.
     heard: Instant,
+    /// It is to be told how far this router has come.
+    is_owed: bool,
+    /// What it has asked for since the last work. Who follows asks for one piece at a time.
+    asks: u32,
 }
 
 /// What follows.
@@ -88,6 +92,10 @@ const SILENCE_MAX: Duration = Duration::from_secs(35);
 
 /// How often the disk is looked at without any news: a watch can miss something.
 const SCAN_EVERY: Duration = Duration::from_secs(60);
+
+/// Pieces that a router is given between two calls of [`Party::work`]: what it asked for, and what it asked for after a new
+/// list. All that is given waits in memory.
+const ASKS_MAX: u32 = 4;
 
 /// Rounds of [`Party::work`] in which something may come up that needs another one.
 const ROUNDS_MAX: u32 = 4;
@@ -155,8 +163,16 @@ impl Party {
 
     /// The channel to a router stands.
     pub fn up(&mut self, peer: PeerId, now: Instant) {
-        let fresh =
-            Peer { hello: None, list: List::default(), report: None, sent: 0, sent_at: now, heard: now };
+        let fresh = Peer {
+            hello: None,
+            list: List::default(),
+            report: None,
+            sent: 0,
+            sent_at: now,
+            heard: now,
+            is_owed: false,
+            asks: 0,
+        };
         self.peers.insert(peer, fresh);
         // It may take the role as soon as it has what is listed: that has to be what is here now.
         self.scan_due = now;
@@ -183,7 +199,7 @@ impl Party {
                 }
                 if peer.hello.as_ref() != Some(&hello) {
                     peer.hello = Some(hello);
-                    self.say_report(id);
+                    peer.is_owed = true;
                 }
             }
             kind::LIST => {
@@ -195,7 +211,12 @@ impl Party {
                     self.forgive(id);
                 }
             }
-            kind::ASK => self.asked(id, body, disk, now),
+            kind::ASK => {
+                peer.asks = peer.asks.saturating_add(1);
+                if peer.asks <= ASKS_MAX {
+                    self.asked(id, body, disk, now);
+                }
+            }
             kind::PIECE => self.piece_came(id, body, now, disk),
             kind::REFUSAL => self.refused(id, body, now),
             kind::REPORT => {
@@ -234,7 +255,15 @@ impl Party {
             let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
             for peer in peers {
                 self.greet(peer);
-                self.say_report(peer);
+            }
+            self.peers.values_mut().for_each(|peer| peer.is_owed = true);
+        }
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for id in peers {
+            let Some(peer) = self.peers.get_mut(&id) else { continue };
+            peer.asks = 0;
+            if core::mem::take(&mut peer.is_owed) {
+                self.say_report(id);
             }
         }
     }

@@ -299,6 +299,9 @@ impl Report {
         let mut out = self.number.to_be_bytes().to_vec();
         out.push(self.is_settled.into());
         for told in self.told.iter().take(TOLD_MAX) {
+            if out.len() > PART_BYTES {
+                break;
+            }
             out.push(match told.what {
                 Matter::Failed => TOLD_FAILED,
                 Matter::Aside => TOLD_ASIDE,

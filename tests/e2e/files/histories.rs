@@ -123,29 +123,37 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, String> {
     all
 }
 
-#[test]
-fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_lost() {
-    scenario(|lab| {
-        let seed = std::env::var("SEED").ok().and_then(|it| it.parse().ok()).unwrap_or_else(|| {
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos()
-        });
-        eprintln!("SEED={seed}");
-        let mut random = u64::from(seed) | 1;
-        let mut below = move |limit: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (random >> 33) % limit
-        };
-        let (a, b) = pair(lab, "");
-        let mut routers = [a, b];
-        let seen = Seen::watch([routers[0].file("etc/app"), routers[1].file("etc/app")]);
-        // What was edited on whom, and what became of it: replaced there by a later edit, or not.
-        let mut edits: BTreeMap<(usize, String), String> = BTreeMap::new();
-        for number in 0..60 {
+/// The files that are edited: so many that none is kept aside more often than there is room for.
+const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "sub/a", "sub/b", "sub/c", "sub/sub/a", "sub/sub/b"];
+
+/// How many edits a history has: `EDITS`, or what takes a minute.
+fn edits_wanted() -> u32 {
+    std::env::var("EDITS").ok().and_then(|it| it.parse().ok()).unwrap_or(EDITS)
+}
+
+const EDITS: u32 = 200;
+
+/// A file on a router.
+type Place = (usize, String);
+
+/// What was written.
+#[derive(Default)]
+struct Edits {
+    /// The last edit of each file on each router.
+    last: BTreeMap<Place, String>,
+    /// Those before it that somebody else has replaced.
+    replaced: Vec<(Place, String)>,
+}
+
+impl Edits {
+    /// Edits on both routers, and what happens to routers meanwhile.
+    fn play(lab: &Lab, routers: &mut [Router; 2]) -> Edits {
+        let mut below = dice();
+        let mut edits = Edits::default();
+        for number in 0..edits_wanted() {
             let at = below(2) as usize;
-            let name = format!("etc/app/{}", ["a", "b", "sub/c"][below(3) as usize]);
-            let text = format!("edit {number} on {at}");
-            routers[at].write(&name, &text);
-            edits.insert((at, name), text);
+            let name = format!("etc/app/{}", NAMES[below(NAMES.len() as u64) as usize]);
+            edits.write(&routers[at], (at, name), format!("edit {number} on {at}"));
             thread::sleep(ms(below(400)));
             match below(12) {
                 0 => lab.cut(Host::A, Segment::Lan, Direction::Both),
@@ -160,9 +168,47 @@ fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_
             }
         }
         lab.mend_all();
+        edits
+    }
+
+    fn write(&mut self, router: &Router, place: Place, text: String) {
+        let before = router.read(&place.1);
+        router.write(&place.1, &text);
+        if let Some(last) = self.last.insert(place.clone(), text).filter(|last| *last != before) {
+            self.replaced.push((place, last));
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&Place, &String)> {
+        self.last.iter().chain(self.replaced.iter().map(|(place, text)| (place, text)))
+    }
+}
+
+/// Numbers below a limit, by `SEED` or the clock.
+fn dice() -> impl FnMut(u64) -> u64 {
+    let seed = std::env::var("SEED").ok().and_then(|it| it.parse().ok()).unwrap_or_else(|| {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos()
+    });
+    eprintln!("SEED={seed}");
+    let mut random = u64::from(seed) | 1;
+    move |limit: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % limit
+    }
+}
+
+#[test]
+fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_lost() {
+    scenario(|lab| {
+        let (a, b) = pair(lab, "");
+        let mut routers = [a, b];
+        let seen = Seen::watch([routers[0].file("etc/app"), routers[1].file("etc/app")]);
+        let edits = Edits::play(lab, &mut routers);
         let roles = || routers.iter().map(|router| router.gwha.role()).collect::<Vec<_>>();
         let is_one_master = || roles().iter().filter(|role| *role == "master").count() == 1;
         until("one master", 2 * LIMIT, is_one_master);
+        let master = roles().iter().position(|role| role == "master").unwrap();
+        let (epoch, had) = (routers[master].gwha.epoch(), tree(&routers[master].file("etc/app")));
         let trees = || routers.iter().map(|router| tree(&router.file("etc/app"))).collect::<Vec<_>>();
         until("equal", 2 * LIMIT, || {
             let trees = trees();
@@ -175,11 +221,14 @@ fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_
         let asides: Vec<BTreeMap<PathBuf, String>> =
             ["A", "B"].iter().map(|host| tree(Path::new(&format!("/run/gwha-{host}/aside")))).collect();
         let final_tree = trees().swap_remove(0);
+        assert_eq!((routers[master].gwha.role().as_str(), routers[master].gwha.epoch()), ("master", epoch));
+        assert_eq!(final_tree, had, "the last master has lost something");
         let listed = |at: usize| routers[at].row("etc/app")["asides"].as_array().map_or(0, Vec::len);
-        assert_eq!((listed(0), listed(1)), (asides[0].len(), asides[1].len()));
+        let lists_all = || (listed(0), listed(1)) == (asides[0].len(), asides[1].len());
+        until("what is kept aside is listed", LIMIT, lists_all);
         let seen = seen.stop();
         let mut kept = 0;
-        for ((at, name), text) in &edits {
+        for ((at, name), text) in edits.all() {
             let is_in_force = final_tree.values().any(|it| it == text);
             let is_aside = asides[*at].values().any(|it| it == text);
             // Then it was the master's, and the other router took it before it was replaced.
@@ -187,6 +236,6 @@ fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_
             kept += usize::from(is_aside);
             assert!(is_in_force || is_aside || went, "{text} of {name} on {at} is nowhere");
         }
-        eprintln!("{} edits looked at, {kept} aside", edits.len());
+        eprintln!("{} last edits, {} replaced before, {kept} aside", edits.last.len(), edits.replaced.len());
     });
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::lab::gwha::binary;
 use crate::lab::topology::{Host, Segment};
-use crate::lab::{Lab, scenario, until};
+use crate::lab::{Lab, keepalived, scenario, until};
 
 use super::support::{LIMIT, ms};
 
@@ -430,6 +430,38 @@ fn virtual_address_that_somebody_has_is_refused_and_another_can_be_chosen() {
         assert_eq!(offer.code(), 0);
     });
 }
+
+#[test]
+fn number_that_other_routers_use_is_left_to_them() {
+    scenario(|lab| {
+        let (a, b) = (Router::openwrt(lab, Host::A), Router::openwrt(lab, Host::B));
+        let _other = keepalived::start_with(lab, Host::Client, OTHER_PAIR);
+        until("the other pair has its master", LIMIT, || {
+            let shown = Host::Client.netns().command("ip").args(["-4", "address", "show"]).output().unwrap();
+            text(&shown).contains("192.168.100.77") && text(&shown).contains("192.168.100.78")
+        });
+        let offer = a.offer(&[]);
+        offer.until_says("192.168.100.50 uses VRID 51 here, so the pair will have VRID 53");
+        paired(&b.gwha(&words(&offer.line())));
+        assert_eq!(offer.code(), 0);
+        are_alike(&a, &b);
+        assert!(a.read("config/gwha").unwrap().contains("option vrid '53'"));
+    });
+}
+
+/// Half of a pair that is on the LAN already.
+const OTHER_PAIR: &str = "vrrp_instance one {
+  interface lan
+  virtual_router_id 51
+  virtual_ipaddress { 192.168.100.77/24 }
+}
+vrrp_instance two {
+  interface lan
+  virtual_router_id 52
+  version 3
+  virtual_ipaddress { 192.168.100.78/24 }
+}
+";
 
 #[test]
 fn plain_linux_says_on_which_network_and_runs_what_it_is_told_to() {

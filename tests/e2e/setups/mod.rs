@@ -8,6 +8,7 @@ pub mod home;
 pub mod home6;
 mod hooks;
 mod servers;
+#[allow(dead_code, reason = "the benchmark of moves uses the rest")]
 pub mod uplinks;
 pub mod wan;
 

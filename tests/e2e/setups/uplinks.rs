@@ -5,12 +5,11 @@ use crate::lab::topology::{Host, Segment};
 use crate::lab::{Lab, holds_for, scenario, until};
 
 use super::super::support::{LIMIT, ms, until_role};
-use super::place::Place;
 
 /// Twenty good tests in a row, at one every tenth of a second.
 const RISE: u64 = 20;
 
-fn file() -> String {
+pub fn file() -> String {
     let mut text = String::from(
         "config gwha 'main'\n\toption enabled '1'\n\n\
          config instance 'lan'\n\toption device 'lan'\n\toption vrid '51'\n\toption advert_interval '100'\n\
@@ -30,26 +29,8 @@ fn file() -> String {
     text
 }
 
-/// What the firewall of a router with an uplink of its own does.
-const MASQUERADE: &str = "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname wan masquerade";
-
-/// The main router and its backup, for whom the world is there.
-pub fn pair(lab: &Lab) -> ((Place, Gwha), (Place, Gwha)) {
-    for number in 2..=4 {
-        world(lab, number, "add");
-    }
-    let file = file().replace("\toption preempt_delay '0'", "\toption preempt '0'");
-    let [a, b] = [Host::A, Host::B].map(|host| {
-        let place = Place::new(lab, host);
-        assert!(place.run("nft", &[MASQUERADE]).status.success());
-        let gwha = Gwha::start_with(lab, host, &file);
-        until_role(&gwha, if host == Host::A { "master" } else { "backup" });
-        (place, gwha)
-    });
-    (a, b)
-}
-
-fn world(lab: &Lab, number: u8, verb: &str) {
+/// The hosts of the world that the tests ask are there, or are not.
+pub fn world(lab: &Lab, number: u8, verb: &str) {
     lab.netns(Host::Carrier).ip_batch(&format!("address {verb} 198.51.100.{number}/32 dev lo\n"));
 }
 

@@ -9,6 +9,10 @@ use super::*;
 use crate::limits;
 use crate::sync::file::hash;
 
+// Where processes can be traced: not in an emulator.
+#[cfg(target_env = "gnu")]
+mod power;
+
 /// A disk below a directory of its own.
 struct Place {
     dir: tempfile::TempDir,

@@ -297,7 +297,9 @@ impl Party {
         let report = Report { number, is_settled, told };
         if report != self.report {
             self.report = report;
-            self.say_report(id);
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.is_owed = true;
+            }
         }
     }
 
