@@ -33,8 +33,7 @@ impl Check<'_> {
         }
     }
 
-    /// The kernel tells conntrackd nothing useful of a connection in a flow table: what is in one when a router becomes master stays
-    /// unknown to the other one.
+    /// A connection that is in a flow table when a router becomes master stays unknown to the other one (seen with Linux 6.1).
     fn offloading(&mut self) {
         for (section, path) in named(&self.files.firewall, "firewall", "defaults") {
             if flag(section, "flow_offloading", false) {
