@@ -123,11 +123,7 @@ impl Duties {
     pub fn configure(&mut self, config: &Config, path: &Path, role: &dyn Fn(GroupId) -> Role, now: Instant) {
         self.tools.dhcp = DhcpConfig::beside(path);
         // Groups may have other numbers.
-<<<<<<< HEAD
         self.handovers = vec![Handover::Taken; config.groups.len()];
-=======
-        self.handovers.clear();
->>>>>>> pack4
         self.planner.configure(crate::duties::of(config), &|id, kind| wanted(role(id), kind), now);
         // Whatever was done for the old one may be outdated.
         self.planner.look_again(|_| true, now);
