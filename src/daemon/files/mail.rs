@@ -68,11 +68,18 @@ pub struct Known {
     pub is_source: bool,
 }
 
+/// What the loop wants.
+#[derive(Debug, Default)]
+struct Inbox {
+    orders: Vec<Order>,
+    /// Of what other routers have said.
+    bytes: usize,
+}
+
 /// The two letter boxes.
 #[derive(Debug)]
 pub struct Mail {
-    /// What the loop wants, and the bytes of what other routers have said of it.
-    orders: Mutex<(Vec<Order>, usize)>,
+    orders: Mutex<Inbox>,
     items: Mutex<(Vec<Item>, Option<Known>)>,
     desk: Mutex<Desk>,
     /// From the thread to the loop.
@@ -105,14 +112,14 @@ impl Mail {
     /// Hands over what is in `orders`; what can't be at this moment stays there. Messages of other routers are left out
     /// while too many wait: they say everything again.
     pub fn post(&self, orders: &mut Vec<Order>) {
-        let Ok(mut queue) = self.orders.try_lock() else { return };
-        let is_known = !queue.0.is_empty();
+        let Ok(mut inbox) = self.orders.try_lock() else { return };
+        let is_known = !inbox.orders.is_empty();
         for order in orders.drain(..) {
             let bytes = order.bytes();
-            let waiting = queue.1.saturating_add(bytes);
+            let waiting = inbox.bytes.saturating_add(bytes);
             if bytes == 0 || waiting <= limits::FILE_INBOX_BYTES {
-                queue.1 = waiting;
-                queue.0.push(order);
+                inbox.bytes = waiting;
+                inbox.orders.push(order);
             }
         }
         if !is_known {
@@ -138,7 +145,7 @@ impl Mail {
 
     /// What the loop wants, in its order.
     pub fn take_orders(&self) -> Vec<Order> {
-        core::mem::take(&mut *lock(&self.orders)).0
+        core::mem::take(&mut *lock(&self.orders)).orders
     }
 
     /// Readable when there are orders.
