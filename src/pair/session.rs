@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use crate::engine::Instant;
 use crate::peer::frame::{HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record};
-use crate::peer::handshake::{Ends, Failure, Handshake, Seal, Side};
+use crate::peer::handshake::{Ends, Failure, Handshake, Side};
+use crate::peer::noise::Seal;
 
 use super::code::Code;
 use super::message::{Message, Misunderstood};
@@ -113,8 +114,10 @@ enum Phase {
 impl Session {
     /// A connection that has just been made. The guest has its first message to send.
     pub fn new(side: Side, code: &Code, ends: &Ends, now: Instant) -> Session {
-        let phase = Handshake::new(side, &code.key(), ends)
-            .map_or(Phase::Over(End::System), |it| Phase::Shaking(Box::new(it)));
+        let (phase, first) = match Handshake::new(side, &code.key(), ends) {
+            Some((handshake, first)) => (Phase::Shaking(Box::new(handshake)), first),
+            None => (Phase::Over(End::System), Vec::new()),
+        };
         let mut session = Session {
             side,
             phase,
@@ -123,9 +126,7 @@ impl Session {
             output: Vec::new(),
             deadline: now.after(HANDSHAKE_PATIENCE),
         };
-        if side == Side::Initiator {
-            session.write_handshake();
-        }
+        session.say_handshake(&first);
         session
     }
 
@@ -241,25 +242,19 @@ impl Session {
 
     fn shake(&mut self, body: &[u8]) -> Result<(), End> {
         let Phase::Shaking(handshake) = &mut self.phase else { return Err(End::Garbled) };
-        handshake.read(body).map_err(|failure| match failure {
+        let (seal, answer) = handshake.finish(body).map_err(|failure| match failure {
             Failure::Key => End::Code,
             Failure::NotGwha | Failure::Version(_) => End::Foreign,
         })?;
-        if self.side == Side::Responder {
-            self.write_handshake();
-        }
-        let Phase::Shaking(handshake) = core::mem::replace(&mut self.phase, Phase::Over(End::System)) else {
-            return Err(End::System);
-        };
-        self.phase = Phase::Sealed(Box::new(handshake.finish().ok_or(End::System)?));
+        self.phase = Phase::Sealed(Box::new(seal));
+        self.say_handshake(&answer);
         Ok(())
     }
 
-    fn write_handshake(&mut self) {
-        let Phase::Shaking(handshake) = &mut self.phase else { return };
-        match handshake.write() {
-            Some(message) => put_record(RecordKind::Handshake, &message, &mut self.output),
-            None => self.over(End::System),
+    /// Each side has one message; the other time there is nothing to say.
+    fn say_handshake(&mut self, message: &[u8]) {
+        if !message.is_empty() {
+            put_record(RecordKind::Handshake, message, &mut self.output);
         }
     }
 

@@ -8,7 +8,7 @@
 //! * [`key`]: the shared secret and its file.
 //! * [`frame`]: records on the wire, frames inside of them; everything bounded.
 //! * [`message`]: what a frame means. Bodies are blobmsg tables, so a field that one side does not know is skipped.
-//! * `handshake`: Noise with the shared key.
+//! * [`noise`], `handshake`: Noise with the shared key.
 //! * [`session`]: one connection without its socket: bytes in, events and bytes out, deadlines as data.
 //! * [`mesh`]: the sockets: who connects to whom, on which segment, and how often.
 //! * [`about`]: what two routers say of their configurations, and how these differ.
@@ -45,6 +45,7 @@ pub mod key;
 pub mod link;
 pub mod mesh;
 pub mod message;
+pub mod noise;
 pub mod plan;
 pub mod session;
 

@@ -17,9 +17,10 @@ pub use super::end::End;
 use super::frame::{
     self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record,
 };
-use super::handshake::{Ends, Failure, Handshake, Seal, Side};
+use super::handshake::{Ends, Failure, Handshake, Side};
 use super::key::Key;
 use super::message::{self, Bye, Hello, Message, PROTOCOL_OLDEST};
+use super::noise::Seal;
 
 /// How long a connection may take from its begin to the other side's `Hello`.
 pub const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(4);
@@ -71,7 +72,6 @@ impl core::fmt::Display for Unsent {
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
-    side: Side,
     phase: Phase,
     /// What this side says of itself.
     own: Hello,
@@ -97,10 +97,11 @@ enum Phase {
 impl Session {
     /// A connection that has just been made. An initiator has its first message to send.
     pub fn new(side: Side, key: &Key, ends: &Ends, own: Hello, now: Instant) -> Session {
-        let phase = Handshake::new(side, key, ends)
-            .map_or(Phase::Over(End::System), |it| Phase::Shaking(Box::new(it)));
+        let (phase, first) = match Handshake::new(side, key, ends) {
+            Some((handshake, first)) => (Phase::Shaking(Box::new(handshake)), first),
+            None => (Phase::Over(End::System), Vec::new()),
+        };
         let mut session = Session {
-            side,
             phase,
             own,
             inbox: Inbox::default(),
@@ -108,9 +109,7 @@ impl Session {
             deadline: now.after(HANDSHAKE_PATIENCE),
             quiet: now.after(HANDSHAKE_PATIENCE),
         };
-        if side == Side::Initiator {
-            session.say_handshake();
-        }
+        session.say_handshake(&first);
         session
     }
 
@@ -251,25 +250,18 @@ impl Session {
 
     fn shake(&mut self, body: &[u8], now: Instant) -> Result<(), End> {
         let Phase::Shaking(handshake) = &mut self.phase else { return Err(End::OutOfPlace) };
-        handshake.read(body).map_err(End::Handshake)?;
-        if self.side == Side::Responder {
-            self.say_handshake();
-        }
-        let Phase::Shaking(handshake) = core::mem::replace(&mut self.phase, Phase::Over(End::System)) else {
-            return Err(End::System);
-        };
-        let seal = handshake.finish().ok_or(End::System)?;
+        let (seal, answer) = handshake.finish(body).map_err(End::Handshake)?;
         self.phase = Phase::Greeting(Box::new(seal));
+        self.say_handshake(&answer);
         let hello = Message::Hello(self.own.clone());
         self.put(&hello, now);
         Ok(())
     }
 
-    fn say_handshake(&mut self) {
-        let Phase::Shaking(handshake) = &mut self.phase else { return };
-        match handshake.write() {
-            Some(message) => put_record(RecordKind::Handshake, &message, &mut self.output),
-            None => self.over(End::System),
+    /// Each side has one message; the other time there is nothing to say.
+    fn say_handshake(&mut self, message: &[u8]) {
+        if !message.is_empty() {
+            put_record(RecordKind::Handshake, message, &mut self.output);
         }
     }
 
