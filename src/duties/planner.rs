@@ -2,7 +2,6 @@
 
 mod item;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::GroupId;
 use crate::engine::Instant;
 use crate::reconcile::{Jitter, Row};
@@ -196,7 +195,8 @@ impl Planner {
 
     /// How long an item waits for others, here or on another router, at most; `None` if it does not.
     fn blocked_until(&self, item: &Item, wanted: Side, now: Instant) -> Option<Instant> {
-        let waits = item.duty.kind.step().after(wanted).iter().filter_map(|after| {
+        let mut latest = item.held_until(now);
+        for after in item.duty.kind.step().after(wanted) {
             let end = item.wanted_since.after(after.patience);
             let is_missing = |other: &Item| {
                 other.group == item.group
@@ -204,9 +204,11 @@ impl Planner {
                     && other.wanted == Some(wanted)
                     && other.seen != Seen::As(wanted)
             };
-            (end > now && self.items.iter().any(is_missing)).then_some(end)
-        });
-        waits.chain(item.held_until(now)).max()
+            if end > now && self.items.iter().any(is_missing) {
+                latest = latest.max(Some(end));
+            }
+        }
+        latest
     }
 
     fn expire(&mut self, now: Instant, hands: &mut impl Hands) {
@@ -283,7 +285,11 @@ impl Planner {
 
     /// The lines of the status.
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        self.items.iter().map(|item| item.row(now)).into_vec()
+        let mut rows = Vec::new();
+        for item in &self.items {
+            rows.push(item.row(now));
+        }
+        rows
     }
 }
 

@@ -8,7 +8,7 @@ use crate::duties::{Duty, Kind, Seen, Side};
 use crate::exec::children::Program;
 use crate::netlink::{IfName, SetContent};
 
-use super::firewall::{self, Ruleset, Translation};
+use super::firewall::{self, Loaded, Ruleset, Translation};
 use super::hands::{Toolbox, Way, is_link_local, program};
 use super::recipe::{Op, Recipe};
 use super::route;
@@ -17,8 +17,7 @@ impl Toolbox<'_, '_> {
     /// A table may have been removed by a stranger, and be of an older life or of devices that have changed since.
     pub(super) fn look_at_filter(&mut self, duty: &Duty) -> Result<Seen, String> {
         let rules = self.ruleset(duty)?;
-        let known = self.tools.loaded.get(&rules.table).filter(|(loaded, _)| *loaded == rules);
-        let Some(side) = known.map(|(_, side)| *side) else { return Ok(Seen::Neither) };
+        let Some(side) = self.loaded(&rules) else { return Ok(Seen::Neither) };
         let there = self.tools.filter.as_mut().map(|filter| filter.has_table(&rules.table));
         Ok(match there {
             Some(Ok(true)) => Seen::As(side),
@@ -30,27 +29,29 @@ impl Toolbox<'_, '_> {
     pub(super) fn bring_filter(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
         if side == Side::Gone {
             let table = table(duty);
-            self.tools.loaded.remove(&table);
+            self.tools.loaded.retain(|loaded| loaded.table != table);
             return self.load(&table, firewall::remove(&table), Recipe::to(side, Vec::new()));
         }
         let rules = self.ruleset(duty)?;
-        let is_loaded = self.tools.loaded.get(&rules.table).is_some_and(|(loaded, _)| *loaded == rules);
+        let is_loaded = self.loaded(&rules).is_some();
         // At once, also what an earlier life has left: to start nft takes its time on a busy router, and until then
         // the DHCP server of a killed master would go on.
         let is_filled = self.fill(&rules, side);
+        self.tools.loaded.retain(|loaded| loaded.table != rules.table);
+        let master = rules.master();
+        let script = if side == Side::Master { master.clone() } else { rules.script };
+        let loaded = Loaded { table: rules.table.clone(), master, side };
         if is_loaded && is_filled {
-            self.tools.loaded.insert(rules.table.clone(), (rules, side));
+            self.tools.loaded.push(loaded);
             return Ok(Way::Done(Seen::As(side)));
         }
-        self.tools.loaded.remove(&rules.table);
-        let mut script = rules.script.clone();
-        if side == Side::Master {
-            for set in &rules.sets {
-                script += &firewall::refill(&rules.table, set);
-            }
-        }
-        let table = rules.table.clone();
-        self.load(&table, script, Recipe::to(side, vec![Op::Loaded(rules, side)]))
+        self.load(&rules.table, script, Recipe::to(side, vec![Op::Loaded(loaded)]))
+    }
+
+    /// For which side the packet filter was given this table, if it was.
+    fn loaded(&self, rules: &Ruleset) -> Option<Side> {
+        let known = self.tools.loaded.iter().find(|loaded| loaded.table == rules.table)?;
+        (known.master == rules.master()).then_some(known.side)
     }
 
     /// Changes nothing but the sets: at once. Whether that was possible.

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::collect::IntoVec as _;
 use crate::collect::take_first;
 use crate::config::model::{Config, Group, LinkRef, Routers};
 use crate::daemon::bus::{Bus, CallError, CallId};
@@ -99,8 +98,8 @@ impl Toolbox<'_, '_> {
             let result = match &op {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
-                Op::Loaded(rules, side) => {
-                    self.tools.loaded.insert(rules.table.clone(), (rules.clone(), *side));
+                Op::Loaded(loaded) => {
+                    self.tools.loaded.push(loaded.clone());
                     Ok(())
                 }
                 Op::PrepareLeases => {
@@ -206,14 +205,19 @@ impl Toolbox<'_, '_> {
 
     fn drop_ins(&self, duty: &Duty) -> Result<Vec<PathBuf>, String> {
         let name = format!("{}.conf", firewall::table("dhcp", &duty.group));
-        let directories = match &self.scene.config.tools.dnsmasq_dir {
-            Some(given) => vec![PathBuf::from(given)],
-            None => self.tools.dhcp.directories.clone(),
-        };
-        if directories.is_empty() {
+        let mut files = Vec::new();
+        match &self.scene.config.tools.dnsmasq_dir {
+            Some(given) => files.push(Path::new(given).join(&name)),
+            None => {
+                for directory in &self.tools.dhcp.directories {
+                    files.push(directory.join(&name));
+                }
+            }
+        }
+        if files.is_empty() {
             return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".to_owned());
         }
-        Ok(directories.into_iter().map(|directory| directory.join(&name)).into_vec())
+        Ok(files)
     }
 
     /// A server that has ended answers nobody, whatever it was started with.
@@ -248,10 +252,12 @@ impl Toolbox<'_, '_> {
         let text = dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
         let files = self.drop_ins(duty)?;
         let mut ops = vec![Op::Remove(stamp.clone()), Op::Try(self.service("dnsmasq", "stop")?)];
-        ops.extend(files.into_iter().map(|file| match side {
-            Side::Master | Side::Standby => Op::Write(file, text.clone()),
-            Side::Gone => Op::Remove(file),
-        }));
+        for file in files {
+            ops.push(match side {
+                Side::Master | Side::Standby => Op::Write(file, text.clone()),
+                Side::Gone => Op::Remove(file),
+            });
+        }
         if side == Side::Master {
             ops.push(Op::PrepareLeases);
         }
@@ -280,12 +286,15 @@ impl Toolbox<'_, '_> {
         if side == Side::Gone {
             return Ok(Way::Done(Seen::As(side)));
         }
-        let conntrackd = program("conntrackd").map_err(|_| "conntrackd is not installed".to_owned())?;
+        let conntrackd = program("conntrackd")?;
         let between = self.between(duty).ok_or("no address of this or the other router is known yet")?;
-        let own = self.scene.system.own_addresses();
-        let vips = self.scene.config.instances.iter().flat_map(|it| it.vips.iter().map(|vip| vip.address));
-        let mut ignored: Vec<IpAddr> =
-            own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).into_vec();
+        let mut ignored = self.scene.system.own_addresses();
+        for instance in &self.scene.config.instances {
+            for vip in &instance.vips {
+                ignored.push(vip.address);
+            }
+        }
+        ignored.retain(|address| !is_link_local(*address));
         ignored.sort_unstable();
         ignored.dedup();
         let dir = self.scene.run_dir.file("");
@@ -316,8 +325,13 @@ impl Toolbox<'_, '_> {
 /// Where a program is.
 pub(super) fn program(name: &str) -> Result<String, String> {
     let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-    let mut paths = places.iter().map(|place| format!("{place}/{name}"));
-    paths.find(|path| Path::new(path).exists()).ok_or_else(|| format!("{name} is not installed"))
+    for place in places {
+        let path = [place, name].join("/");
+        if Path::new(&path).exists() {
+            return Ok(path);
+        }
+    }
+    Err(format!("{name} is not installed"))
 }
 
 pub(super) fn is_link_local(address: IpAddr) -> bool {

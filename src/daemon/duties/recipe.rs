@@ -11,7 +11,7 @@ use crate::duties::{Answer, Seen, Side};
 use crate::exec::child::Ending;
 use crate::exec::children::{Ended, Program};
 
-use super::firewall::Ruleset;
+use super::firewall::Loaded;
 
 /// A step.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub enum Op {
     /// A file that has to be gone.
     Remove(PathBuf),
     /// A table of the packet filter is there, as for this side.
-    Loaded(Ruleset, Side),
+    Loaded(Loaded),
     /// What both routers know of leases goes to where the DHCP server, which does not run, finds it when it starts.
     PrepareLeases,
 }
