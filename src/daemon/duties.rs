@@ -26,7 +26,7 @@ use crate::duties::{Duty, ELSEWHERE_MAX, Handover, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
 use crate::netlink::link::{self, Power};
-use crate::netlink::{Groups, LinkKind, Socket};
+use crate::netlink::{Groups, LinkKind, Socket, words};
 use crate::reconcile::Row;
 use crate::sorted::Map;
 use crate::status::Happening;
@@ -279,7 +279,7 @@ pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Po
     // It may be switched off already.
     let config = Config { enabled: true, ..loaded.config };
     let now = clock::now();
-    let mut duties = Duties::new(run_dir, now, poller).map_err(|errno| errno.desc().to_owned())?;
+    let mut duties = Duties::new(run_dir, now, poller).map_err(words)?;
     let mut bus = Bus::new(&[], now);
     let mut leases = Leases::open(run_dir.file("leases"), None, now);
     duties.configure(&config, path, &|_| Role::Backup, now);

@@ -16,6 +16,7 @@ use crate::config::model::Config;
 use crate::control::server::Server;
 use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered};
 use crate::limits;
+use crate::netlink::words;
 use crate::status::Happening;
 
 use super::act::Fact;
@@ -56,17 +57,17 @@ pub struct Options {
 
 /// Why the daemon could not start, or go on, in words.
 #[derive(Debug)]
-pub struct Error(String);
+pub struct Error(Box<str>);
 
 impl Error {
     /// What could not be done, and why.
     pub(super) fn new(what: &str, why: &str) -> Error {
-        Error([what, why].join(": "))
+        Error([what, why].join(": ").into())
     }
 
     /// What the kernel refuses that nothing works without.
     pub(super) fn refused(what: &str, errno: Errno) -> Error {
-        Error::new(what, errno.desc())
+        Error::new(what, &words(errno))
     }
 }
 

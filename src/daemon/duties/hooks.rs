@@ -157,16 +157,12 @@ impl HookRuns {
         let how = result.as_ref().err().map_or("exit status 0", String::as_str);
         let message = format!("hook {name} ({told}): {how}, after {took} s");
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
-        let happening = Happening {
-            event: "hook".into(),
-            message,
-            group: some(group),
-            from: some(from),
-            to: some(to),
-            epoch,
-            ..Happening::default()
-        };
-        self.lines.push(Line { level, happening });
+        let mut line = Line::new(level, "hook", message);
+        line.happening.group = some(group);
+        line.happening.from = some(from);
+        line.happening.to = some(to);
+        line.happening.epoch = epoch;
+        self.lines.push(line);
         let observed = if result.is_ok() { "done" } else { "failed" };
         self.note(&name, observed, result.err());
     }
