@@ -228,7 +228,7 @@ impl Duties {
         }
         wans.look(planner, &scene, now);
         hooks.run(&scene, &mut tools.children, now);
-        let mut toolbox = Toolbox { tools, scene };
+        let mut toolbox = Toolbox { tools, scene, ops: Vec::new() };
         planner.run(now, &mut toolbox);
         self.next_deadline =
             Instant::earliest(&[planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()]);
@@ -243,7 +243,7 @@ impl Duties {
         } else if self.hooks.is(ended.number) {
             self.hooks.ended(ended, now);
         } else {
-            let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+            let mut toolbox = Toolbox { tools: &mut self.tools, scene, ops: Vec::new() };
             let ticket = Ticket(ended.number);
             if let Some(answer) = toolbox.child_ended(ticket, ended, now) {
                 self.planner.answer(ticket, answer, now);
@@ -252,7 +252,7 @@ impl Duties {
     }
 
     fn call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, scene: Scene<'_>, now: Instant) {
-        let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+        let mut toolbox = Toolbox { tools: &mut self.tools, scene, ops: Vec::new() };
         if let Some((ticket, answer)) = toolbox.call_ended(id, result, now) {
             self.planner.answer(ticket, answer, now);
             self.is_news = true;

@@ -53,7 +53,7 @@ pub enum Seen {
 }
 
 /// What came of an attempt: how the thing is now, or a reason for people.
-pub type Answer = Result<Seen, String>;
+pub type Answer = Result<Seen, Box<str>>;
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -231,7 +231,7 @@ impl Planner {
         let Some(item) = self.items.iter_mut().find(is_it) else { return };
         let Some(attempt) = item.attempt.take() else { return };
         match (answer, attempt.act) {
-            (Err(error), _) => item.failed(error, now, &mut self.jitter),
+            (Err(error), _) => item.failed(error.into(), now, &mut self.jitter),
             (Ok(seen), Act::Look) => item.looked(seen, now, &mut self.jitter),
             // Nobody could say how it is, so it is taken for done.
             (Ok(Seen::NotYet | Seen::Unknown), Act::Bring(side)) => item.done(Seen::As(side), now),

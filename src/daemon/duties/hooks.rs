@@ -96,7 +96,7 @@ impl HookRuns {
             }
             children.kill(running.number);
             let message = format!("killed after {} s", Secs(now.since(running.begun)));
-            self.over(Err(message), now);
+            self.over(Err(message.into()), now);
         }
         while self.running.is_none() {
             let next = match self.queue.current() {
@@ -131,7 +131,7 @@ impl HookRuns {
         let deadline = now.after(DEADLINE);
         self.running = Some(Running { number, run, name, begun: now, deadline, outdated: None });
         if let Err(error) = started {
-            self.over(Err(error.to_string()), now);
+            self.over(Err(error.to_string().into()), now);
         }
     }
 
@@ -149,12 +149,12 @@ impl HookRuns {
         self.over(result, now);
     }
 
-    fn over(&mut self, result: Result<(), String>, now: Instant) {
+    fn over(&mut self, result: Result<(), Box<str>>, now: Instant) {
         let Some(Running { run, name, begun, .. }) = self.running.take() else { return };
         let Change { subject, action, group, from, to, epoch, .. } = run.change;
         let told = if subject.is_empty() { format!("group {group}, {from} -> {to}") } else { action };
         let took = Secs(now.since(begun));
-        let how = result.as_ref().err().map_or("exit status 0", String::as_str);
+        let how = result.as_ref().err().map_or("exit status 0", |error| error);
         let message = format!("hook {name} ({told}): {how}, after {took} s");
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
         let mut line = Line::new(level, "hook", message);
@@ -164,7 +164,7 @@ impl HookRuns {
         line.happening.epoch = epoch;
         self.lines.push(line);
         let observed = if result.is_ok() { "done" } else { "failed" };
-        self.note(&name, observed, result.err());
+        self.note(&name, observed, result.err().map(String::from));
     }
 
     /// Remembers how a hook is.
