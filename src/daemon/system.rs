@@ -90,7 +90,7 @@ impl System {
     /// The device of a link, if it is there.
     pub fn device(&self, link: LinkId) -> Option<Device> {
         let device = self.links.device(self.kernel.mirror(), link)?;
-        Some(Device { index: device.index.get(), name: device.name.to_string() })
+        Some(Device { index: device.index.get(), name: device.name })
     }
 
     /// The device that a link of any name is; it need not be there.
