@@ -5,30 +5,49 @@
 //! the later counts. So a struct only says which members it has; one loop each way does the rest.
 
 /// Makes structs with a default encodable and decodable, which names all their members in the order on the wire:
-/// `record! { Peer: name, address, kind as "type", others unless empty; }`.
+/// `record! { Peer: name, address, kind as "type", others unless is_empty; }`.
 ///
 /// The name on the wire is that of the member unless another follows it.
 macro_rules! record {
     ($($record:ident: $($member:ident $(as $name:literal)? $(unless $empty:ident)?),+;)+) => {$(
+        const _: () = {
+            /// Where each member is in the order on the wire.
+            #[allow(non_camel_case_types, reason = "they are the members' names")]
+            enum At { $($member),+ }
+
+            impl $crate::ubus::record::Record for $record {
+                fn names(&self) -> &'static [&'static str] {
+                    // Without `..`, so that none can be forgotten.
+                    let Self { $($member: _),+ } = self;
+                    &[$($crate::record::record!(@name $member $($name)?)),+]
+                }
+
+                fn member(&self, place: usize) -> Option<&dyn $crate::ubus::record::Member> {
+                    match place {
+                        $(place if place == At::$member as usize => Some(&self.$member),)+
+                        _ => None,
+                    }
+                }
+
+                fn member_mut(&mut self, place: usize) -> Option<&mut dyn $crate::ubus::record::Member> {
+                    match place {
+                        $(place if place == At::$member as usize => Some(&mut self.$member),)+
+                        _ => None,
+                    }
+                }
+
+                fn is_left_out(&self, place: usize) -> bool {
+                    match place {
+                        $($(place if place == At::$member as usize => self.$member.$empty(),)?)+
+                        _ => false,
+                    }
+                }
+            }
+        };
+
         impl $crate::ubus::Encode for $record {
             fn encode(&self, place: $crate::ubus::Place<'_>) -> Result<(), $crate::ubus::Error> {
-                // Without `..`, so that none can be forgotten.
-                let Self { $($member),+ } = self;
-                let members: &[(&str, &dyn $crate::ubus::Encode)] = &[$((
-                    $crate::record::record!(@name $member $($name)?),
-                    $crate::record::record!(@value $member $($empty)?),
-                )),+];
-                place.members(members)
-            }
-        }
-
-        impl $crate::ubus::decode::Record for $record {
-            fn member(&mut self, name: &str) -> Option<&mut dyn $crate::ubus::Decode> {
-                let Self { $($member),+ } = self;
-                match name {
-                    $($crate::record::record!(@name $member $($name)?) => Some($member),)+
-                    _ => None,
-                }
+                place.record(self)
             }
         }
 
@@ -40,8 +59,6 @@ macro_rules! record {
     )+};
     (@name $member:ident) => { stringify!($member) };
     (@name $member:ident $name:literal) => { $name };
-    (@value $member:ident) => { $member };
-    (@value $member:ident empty) => { &(!$member.is_empty()).then_some($crate::record::Borrowed($member)) };
 }
 
 pub(crate) use record;
@@ -49,18 +66,6 @@ pub(crate) use record;
 use crate::sorted::Map;
 use crate::ubus::decode::Source;
 use crate::ubus::{Decode, Encode, Error, Place};
-
-/// A value that is somewhere else.
-pub struct Borrowed<'a, T>(
-    /// The value.
-    pub &'a T,
-);
-
-impl<T: Encode> Encode for Borrowed<'_, T> {
-    fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        self.0.encode(place)
-    }
-}
 
 impl<V: Encode> Encode for Map<String, V> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
@@ -100,7 +105,7 @@ mod tests {
         }
     }
 
-    record! { Track: kind as "type", streak, error, others unless empty; }
+    record! { Track: kind as "type", streak, error, others unless is_empty; }
 
     fn track(text: &str) -> Option<Track> {
         Data::encode(&json::parse(text).unwrap()).ok()?.decode().ok()

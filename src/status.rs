@@ -340,7 +340,7 @@ pub struct SharedFile {
 record! {
     Status:
         version, node, uptime, role, maintenance, since, cause, cause_code, health, warnings, config, groups,
-        instances, tracks, actions, peer, peers unless empty, leases, files;
+        instances, tracks, actions, peer, peers unless is_empty, leases, files;
     Warning: code, message;
     ConfigState: state, file, errors, warnings;
     Group:
@@ -359,5 +359,5 @@ record! {
         name, address, connected, state, error, instance, health, maintenance, uptime, since, role, version,
         config_equal, clock_offset;
     Leases: count, peer_count, pending, lag_ms, last_success, last_error;
-    SharedFile: path, state, direction, last_success, last_error, asides unless empty;
+    SharedFile: path, state, direction, last_success, last_error, asides unless is_empty;
 }

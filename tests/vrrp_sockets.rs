@@ -145,7 +145,7 @@ namespace_tests! {
             let text = instance("i", 7, &format!("list router '{near}'\n list router '{far_address}'\n list vip '{vip}'"));
             let mut poller = Poller::new().unwrap();
             let mut watch = Conflicts::default();
-            watch.update(&config(&text, "near"), |_| device("near"), &mut poller, clock::now());
+            watch.update(&config(&text, "near"), &|_| device("near"), &mut poller, clock::now());
 
             far.announce(address(other));
             thread::sleep(Duration::from_millis(50));
@@ -191,7 +191,7 @@ impl Side {
     fn configure(&mut self, text: &str) {
         self.config = config(text, self.device);
         let name = self.device;
-        self.sockets.update(&self.config, |_| device(name), &mut self.poller, clock::now());
+        self.sockets.update(&self.config, &|_| device(name), &mut self.poller, clock::now());
     }
 
     fn send(&mut self, id: u16, source: &str, priority: u8) {
@@ -289,7 +289,7 @@ fn addresses(device: &str, addresses: &[&str]) {
 
 fn device(name: &str) -> Option<Device> {
     let index = nix::net::if_::if_nametoindex(name).ok()?;
-    Some(Device { index, name: name.to_owned() })
+    Some(Device { index, name: IfName::new(name)? })
 }
 
 fn routers(vrid: u8) -> String {

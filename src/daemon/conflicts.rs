@@ -95,7 +95,7 @@ impl Conflicts {
     pub fn update(
         &mut self,
         config: &Config,
-        device: impl Fn(LinkId) -> Option<Device>,
+        device: &dyn Fn(LinkId) -> Option<Device>,
         poller: &mut Poller,
         now: Instant,
     ) {
@@ -103,7 +103,7 @@ impl Conflicts {
         self.close_others(&mut wanted, poller);
         self.attempts.begin();
         for wanted in wanted {
-            let device = wanted.device.name.clone();
+            let device = wanted.device.name;
             if let Err(error) = self.open(wanted, poller) {
                 self.attempts
                     .failed(format!("{device}: watch for address conflicts: {}", plain(&error)), now);
@@ -204,7 +204,7 @@ impl Watch {
 
 impl Tap {
     fn open(wanted: &Wanted) -> io::Result<Tap> {
-        let site = Site::find(&Via::Device(wanted.device.name.clone()))
+        let site = Site::find(&Via::Device(wanted.device.name.to_string()))
             .map_err(|failure| disk::failure(failure.to_string()))?;
         let filter = filter::claims(&wanted.keys(), wanted.family);
         match wanted.family {
@@ -238,21 +238,19 @@ impl Wanted {
     }
 }
 
-fn wanted(config: &Config, device: impl Fn(LinkId) -> Option<Device>) -> Vec<Wanted> {
+fn wanted(config: &Config, device: &dyn Fn(LinkId) -> Option<Device>) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
     for (id, instance) in (0..).map(InstanceId).zip(&config.instances) {
         let Some(device) = device(instance.link) else { continue };
-        let guarded = instance.vips.iter().map(|vip| Guarded {
-            address: vip.address,
-            instance: id,
-            link: instance.link,
-        });
-        match all.iter_mut().find(|it| it.device == device && it.family == instance.family) {
-            Some(found) => found.guarded.extend(guarded),
-            None => {
-                let guarded = guarded.into_vec();
-                all.push(Wanted { device, family: instance.family, guarded });
-            }
+        let (family, link) = (instance.family, instance.link);
+        let same = |it: &Wanted| it.device == device && it.family == family;
+        let at = all.iter().position(same).unwrap_or(all.len());
+        if at == all.len() {
+            all.push(Wanted { device, family, guarded: Vec::new() });
+        }
+        let Some(watch) = all.get_mut(at) else { continue };
+        for vip in &instance.vips {
+            watch.guarded.push(Guarded { address: vip.address, instance: id, link });
         }
     }
     all

@@ -16,20 +16,17 @@ mod sessions;
 mod wan;
 
 use core::time::Duration;
-use std::io;
 use std::path::Path;
 use std::thread;
 
 use nix::errno::Errno;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Actions, Config, GroupId, LinkRef};
-use crate::disk;
 use crate::duties::{Duty, ELSEWHERE_MAX, Handover, Kind, Planner, Side, Ticket};
 use crate::engine::{Instant, Role, RoleChange};
 use crate::exec::children::{Children, Ended};
 use crate::netlink::link::{self, Power};
-use crate::netlink::{Groups, LinkKind, Socket};
+use crate::netlink::{Groups, LinkKind, Socket, words};
 use crate::reconcile::Row;
 use crate::sorted::Map;
 use crate::status::Happening;
@@ -47,7 +44,7 @@ use super::system::System;
 
 use conntrackd::Conntrackd;
 use dnsmasq::DhcpConfig;
-use firewall::Ruleset;
+use firewall::Loaded;
 use hands::{Scene, Toolbox};
 use hooks::HookRuns;
 use recipe::Recipe;
@@ -79,8 +76,8 @@ struct Tools {
     recipes: Map<Ticket, Recipe>,
     /// To the packet filter; `None` if there is none.
     filter: Option<Socket>,
-    /// The tables that the packet filter was given, and for which side.
-    loaded: Map<String, (Ruleset, Side)>,
+    /// The tables that the packet filter was given.
+    loaded: Vec<Loaded>,
     conntrackd: Conntrackd,
     dhcp: DhcpConfig,
 }
@@ -101,7 +98,7 @@ impl Duties {
                 netlink: Socket::open(Groups::NONE).ok(),
                 recipes: Map::new(),
                 filter: Socket::open_filter().ok(),
-                loaded: Map::new(),
+                loaded: Vec::new(),
                 conntrackd: Conntrackd::default(),
                 dhcp: DhcpConfig::default(),
             },
@@ -193,7 +190,7 @@ impl Duties {
     pub fn rows(&self, interfaces: &[Interface], now: Instant) -> Vec<Row> {
         let mut rows = self.planner.rows(now);
         rows.iter_mut().for_each(|row| services::explain(row, interfaces));
-        rows.extend(self.hooks.rows());
+        rows.extend_from_slice(self.hooks.rows());
         rows
     }
 
@@ -213,13 +210,14 @@ impl Duties {
 
     /// What is not as it should be, in words.
     fn unsettled(&self, now: Instant) -> Vec<String> {
-        let rows = self.planner.rows(now).into_iter().filter(|row| row.wanted != row.observed);
-        let words = |row: Row| {
-            let Row { kind, name, wanted, observed, error, .. } = row;
-            let error = error.map(|error| format!(" ({error})")).unwrap_or_default();
-            format!("{kind} {name}: {observed}, not {wanted}{error}")
-        };
-        rows.map(words).into_vec()
+        let mut unsettled = Vec::new();
+        for Row { kind, name, wanted, observed, error, .. } in &self.planner.rows(now) {
+            if wanted != observed {
+                let why = error.as_deref().unwrap_or("no reason known");
+                unsettled.push(format!("{kind} {name}: {observed}, not {wanted} ({why})"));
+            }
+        }
+        unsettled
     }
 
     fn run(&mut self, scene: Scene<'_>, now: Instant) {
@@ -230,7 +228,7 @@ impl Duties {
         }
         wans.look(planner, &scene, now);
         hooks.run(&scene, &mut tools.children, now);
-        let mut toolbox = Toolbox { tools, scene };
+        let mut toolbox = Toolbox { tools, scene, ops: Vec::new() };
         planner.run(now, &mut toolbox);
         self.next_deadline =
             Instant::earliest(&[planner.next_deadline(now), hooks.next_deadline(), wans.next_deadline()]);
@@ -245,7 +243,7 @@ impl Duties {
         } else if self.hooks.is(ended.number) {
             self.hooks.ended(ended, now);
         } else {
-            let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+            let mut toolbox = Toolbox { tools: &mut self.tools, scene, ops: Vec::new() };
             let ticket = Ticket(ended.number);
             if let Some(answer) = toolbox.child_ended(ticket, ended, now) {
                 self.planner.answer(ticket, answer, now);
@@ -254,7 +252,7 @@ impl Duties {
     }
 
     fn call_ended(&mut self, id: CallId, result: &Result<Data, CallError>, scene: Scene<'_>, now: Instant) {
-        let mut toolbox = Toolbox { tools: &mut self.tools, scene };
+        let mut toolbox = Toolbox { tools: &mut self.tools, scene, ops: Vec::new() };
         if let Some((ticket, answer)) = toolbox.call_ended(id, result, now) {
             self.planner.answer(ticket, answer, now);
             self.is_news = true;
@@ -276,12 +274,12 @@ fn wanted(role: Role, kind: Kind) -> Option<Side> {
 }
 
 /// Gives everything back that follows from a role, as the configuration at `path` names it.
-pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Poller) -> io::Result<()> {
+pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Poller) -> Result<(), String> {
     let (_, Some(loaded)) = config_file::check(path) else { return Ok(()) };
     // It may be switched off already.
     let config = Config { enabled: true, ..loaded.config };
     let now = clock::now();
-    let mut duties = Duties::new(run_dir, now, poller)?;
+    let mut duties = Duties::new(run_dir, now, poller).map_err(words)?;
     let mut bus = Bus::new(&[], now);
     let mut leases = Leases::open(run_dir.file("leases"), None, now);
     duties.configure(&config, path, &|_| Role::Backup, now);
@@ -295,7 +293,7 @@ pub fn give_back(path: &Path, run_dir: &RunDir, system: &System, poller: &mut Po
             return Ok(());
         }
         if now >= end {
-            return Err(disk::failure(duties.unsettled(now).join("; ")));
+            return Err(duties.unsettled(now).join("; "));
         }
         thread::sleep(LEAVE_LOOK);
         for ended in duties.tools.children.ready() {

@@ -9,7 +9,6 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::collect::IntoVec as _;
 use crate::engine::{Epoch, Instant, Remembered};
 use crate::{disk, limits};
 
@@ -34,7 +33,7 @@ impl Memory {
         if boot.is_none_or(|boot| header_of(boot) != header) {
             return Vec::new();
         }
-        records.chunks_exact(RECORD_BYTES).take(limits::REMEMBERED_GROUPS).filter_map(decode).into_vec()
+        decode_all(records)
     }
 
     /// A memory that has nothing to remember yet; the file stays as it is until [`Memory::set_groups`].
@@ -52,14 +51,14 @@ impl Memory {
     /// Begins a new file for these groups, in the order of their ids. Groups of the same name keep what is
     /// remembered of them.
     pub fn set_groups(&mut self, names: Vec<String>, left: &[Remembered]) {
-        let known: Vec<Remembered> =
-            self.bytes.chunks_exact(RECORD_BYTES).filter_map(decode).chain(left.iter().cloned()).into_vec();
-        self.bytes.clear();
-        for name in names.iter().take(limits::REMEMBERED_GROUPS) {
-            let remembered = known.iter().find(|known| known.group == *name);
-            let (epoch, last_advert) =
-                remembered.map_or((Epoch(0), None), |known| (known.epoch, known.last_advert));
-            self.bytes.extend(encode(name, epoch, last_advert));
+        let known = decode_all(&self.bytes);
+        self.bytes = vec![0; names.len().min(limits::REMEMBERED_GROUPS) * RECORD_BYTES];
+        for (name, record) in names.iter().zip(self.bytes.chunks_exact_mut(RECORD_BYTES)) {
+            let is_it = |known: &&Remembered| known.group == *name;
+            match known.iter().find(is_it).or_else(|| left.iter().find(is_it)) {
+                Some(known) => encode(record, name, known.epoch, known.last_advert),
+                None => encode(record, name, Epoch(0), None),
+            }
         }
         self.names = names;
         self.dirty = None;
@@ -93,10 +92,9 @@ impl Memory {
     }
 
     fn set(&mut self, group: usize, epoch: Epoch, last_advert: Option<Instant>) {
-        let record = self.names.get(group).map(|name| encode(name, epoch, last_advert));
-        let place = self.bytes.get_mut(group * RECORD_BYTES..(group + 1) * RECORD_BYTES);
-        if let (Some(place), Some(record)) = (place, record) {
-            place.copy_from_slice(&record);
+        let record = self.bytes.get_mut(group * RECORD_BYTES..(group + 1) * RECORD_BYTES);
+        if let (Some(name), Some(record)) = (self.names.get(group), record) {
+            encode(record, name, epoch, last_advert);
             self.dirty =
                 Some(self.dirty.map_or((group, group), |(first, last)| (first.min(group), last.max(group))));
         }
@@ -125,26 +123,40 @@ const MAGIC: &[u8; 16] = b"gwha memory v1\n\0";
 
 fn header_of(boot: &str) -> [u8; RECORD_BYTES] {
     let mut header = [0; RECORD_BYTES];
-    for (place, byte) in header.iter_mut().zip(MAGIC.iter().copied().chain(boot.bytes())) {
-        *place = byte;
-    }
+    let (magic, rest) = header.split_at_mut(MAGIC.len());
+    magic.copy_from_slice(MAGIC);
+    put(rest, boot.as_bytes());
     header
 }
 
-fn encode(name: &str, epoch: Epoch, last_advert: Option<Instant>) -> [u8; RECORD_BYTES] {
+fn encode(record: &mut [u8], name: &str, epoch: Epoch, last_advert: Option<Instant>) {
     let name = if name.len() <= NAME_BYTES { name } else { "" };
-    let (is_known, micros) = last_advert.map_or((0, 0), |at| (1, at.as_micros()));
-    let fields = name
-        .bytes()
-        .chain(core::iter::repeat_n(0, NAME_BYTES.saturating_sub(name.len())))
-        .chain(epoch.0.to_ne_bytes())
-        .chain(u32::to_ne_bytes(is_known))
-        .chain(micros.to_ne_bytes());
-    let mut record = [0; RECORD_BYTES];
-    for (place, byte) in record.iter_mut().zip(fields) {
-        *place = byte;
+    let micros = last_advert.map_or(0, Instant::as_micros);
+    let (place, rest) = record.split_at_mut(NAME_BYTES.min(record.len()));
+    put(place, name.as_bytes());
+    let rest = put(rest, &epoch.0.to_ne_bytes());
+    let rest = put(rest, &u32::from(last_advert.is_some()).to_ne_bytes());
+    put(rest, &micros.to_ne_bytes());
+}
+
+/// Puts bytes at the beginning of a place, as many as fit; what is left of it.
+fn put<'a>(place: &'a mut [u8], bytes: &[u8]) -> &'a mut [u8] {
+    let length = bytes.len().min(place.len());
+    let (begin, rest) = place.split_at_mut(length);
+    begin.copy_from_slice(bytes.get(..length).unwrap_or_default());
+    rest
+}
+
+fn decode_all(mut records: &[u8]) -> Vec<Remembered> {
+    let mut all = Vec::new();
+    while let Some((record, rest)) = records.split_at_checked(RECORD_BYTES) {
+        all.extend(decode(record));
+        records = rest;
+        if all.len() >= limits::REMEMBERED_GROUPS {
+            break;
+        }
     }
-    record
+    all
 }
 
 fn decode(record: &[u8]) -> Option<Remembered> {
@@ -154,11 +166,14 @@ fn decode(record: &[u8]) -> Option<Remembered> {
     let (epoch, rest) = rest.split_first_chunk::<4>()?;
     let (is_known, rest) = rest.split_first_chunk::<4>()?;
     let (micros, _) = rest.split_first_chunk::<8>()?;
-    let last_advert = Instant::from_micros(u64::from_ne_bytes(*micros));
-    (!group.is_empty()).then(|| Remembered {
+    if group.is_empty() {
+        return None;
+    }
+    let is_known = u32::from_ne_bytes(*is_known) == 1;
+    Some(Remembered {
         group: group.to_owned(),
         epoch: Epoch(u32::from_ne_bytes(*epoch)),
-        last_advert: (u32::from_ne_bytes(*is_known) == 1).then_some(last_advert),
+        last_advert: is_known.then_some(Instant::from_micros(u64::from_ne_bytes(*micros))),
     })
 }
 

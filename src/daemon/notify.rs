@@ -4,11 +4,11 @@
 //! once in a while, and then with the number of times that it was kept quiet.
 
 use core::mem::Discriminant;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use log::Level;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, TrackId};
 use crate::engine::{Cause, Instant, Notice, Role, RoleChange};
 use crate::limits;
@@ -23,6 +23,13 @@ pub struct Line {
     pub happening: Happening,
 }
 
+impl Line {
+    /// A line of which there is nothing more to say.
+    pub fn new(level: Level, event: &str, message: String) -> Line {
+        Line { level, happening: Happening { event: event.to_owned(), message, ..Happening::default() } }
+    }
+}
+
 /// A role change as a line.
 pub fn role_changed(config: &Config, change: &RoleChange) -> Line {
     let RoleChange { group, from, to, cause, epoch } = change;
@@ -32,18 +39,15 @@ pub fn role_changed(config: &Config, change: &RoleChange) -> Line {
         (Role::Fault, _) | (_, Cause::Stalled { .. }) => Level::Warn,
         (Role::Init | Role::Backup | Role::Master, _) => Level::Info,
     };
-    let happening = Happening {
-        event: "role".into(),
-        message,
-        group: Some(name.to_owned()),
-        from: Some(from.name().into()),
-        to: Some(to.name().into()),
-        cause: Some(cause.to_string()),
-        cause_code: Some(cause.code().into()),
-        epoch: Some(epoch.0),
-        ..Happening::default()
-    };
-    Line { level, happening }
+    let mut line = Line::new(level, "role", message);
+    let happening = &mut line.happening;
+    happening.group = Some(name.to_owned());
+    happening.from = Some(from.name().to_owned());
+    happening.to = Some(to.name().to_owned());
+    happening.cause = Some(cause.to_string());
+    happening.cause_code = Some(cause.code().to_owned());
+    happening.epoch = Some(epoch.0);
+    line
 }
 
 /// A notice as a line.
@@ -84,34 +88,31 @@ pub fn noticed(config: &Config, notice: &Notice) -> Line {
             (Level::Warn, "peer_split", text)
         }
     };
-    Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
+    Line::new(level, event, message)
 }
 
 /// What follows the master began to fail (`Ok`: what is wrong), or works again.
 pub fn sync_changed(trouble: Result<&str, &str>) -> Line {
-    let (level, event, message) = match trouble {
-        Ok(trouble) => (Level::Warn, "sync_failed", trouble.to_owned()),
-        Err(recovery) => (Level::Info, "sync_recovered", recovery.to_owned()),
-    };
-    Line { level, happening: Happening { event: event.into(), message, ..Happening::default() } }
+    match trouble {
+        Ok(trouble) => Line::new(Level::Warn, "sync_failed", trouble.to_owned()),
+        Err(recovery) => Line::new(Level::Info, "sync_recovered", recovery.to_owned()),
+    }
 }
 
 /// Addresses that another router has lent to somebody else, while the routers did not see each other.
 pub fn lent_twice(addresses: &[IpAddr]) -> Line {
     const NAMED: usize = 4;
-    let named: Vec<String> = addresses.iter().take(NAMED).map(IpAddr::to_string).into_vec();
-    let more = match addresses.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let message = format!(
-        "leases: lent to two clients while the routers did not see each other: {}{more}; the later lease counts",
-        named.join(", ")
-    );
-    Line {
-        level: Level::Warn,
-        happening: Happening { event: "lent_twice".into(), message, ..Happening::default() },
+    let mut message = "leases: lent to two clients while the routers did not see each other".to_owned();
+    for (place, address) in addresses.iter().take(NAMED).enumerate() {
+        let before = if place == 0 { ":" } else { "," };
+        let _ = write!(message, "{before} {address}");
     }
+    let more = addresses.len().saturating_sub(NAMED);
+    if more > 0 {
+        let _ = write!(message, " and {more} more");
+    }
+    message.push_str("; the later lease counts");
+    Line::new(Level::Warn, "lent_twice", message)
 }
 
 fn peer_changed(
@@ -123,18 +124,15 @@ fn peer_changed(
     let instance = config.instances.get(id.index());
     let name = instance.map_or("?", |instance| &instance.name);
     let (level, event) = if to == "alive" { (Level::Info, "peer_found") } else { (Level::Warn, "peer_lost") };
-    let happening = Happening {
-        event: event.into(),
-        message: format!("instance {name}: {peer} {cause}"),
-        group: instance.map(|instance| group_name(config, instance.group).to_owned()),
-        instance: Some(name.to_owned()),
-        peer: Some(peer.to_string()),
-        from: Some(from.into()),
-        to: Some(to.into()),
-        cause: Some(cause),
-        ..Happening::default()
-    };
-    Line { level, happening }
+    let mut line = Line::new(level, event, format!("instance {name}: {peer} {cause}"));
+    let happening = &mut line.happening;
+    happening.group = instance.map(|instance| group_name(config, instance.group).to_owned());
+    happening.instance = Some(name.to_owned());
+    happening.peer = Some(peer.to_string());
+    happening.from = Some(from.to_owned());
+    happening.to = Some(to.to_owned());
+    happening.cause = Some(cause);
+    line
 }
 
 fn track_changed(config: &Config, id: TrackId, is_up: bool) -> (Level, &'static str, String) {

@@ -11,12 +11,11 @@ use crate::engine::{Event, Instant, Maintenance, Role};
 use crate::peer::dial::Reach;
 use crate::peer::kept::Kept;
 use crate::peer::key::{self, Key};
-use crate::peer::mesh::{Happening, Identity, Mesh};
+use crate::peer::mesh::{Happening, Identity, Mesh, View};
 use crate::peer::message::{GroupState, Hello, Message, PROTOCOL, PROTOCOL_OLDEST, Setup, State, clean};
 use crate::peer::plan::Plan;
 use crate::peer::session::End;
 use crate::peer::{PeerId, about};
-use crate::status;
 
 use super::clock;
 use super::files::is_file;
@@ -229,11 +228,11 @@ impl Daemon {
     }
 
     fn peer_up(&mut self, peer: PeerId, now: Instant) {
-        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
-        if let Some(view) = view {
-            let name = view.hello.map(|hello| hello.node).unwrap_or_default();
+        let views = self.peering.mesh.views(now);
+        if let Some(view) = views.iter().find(|view| view.id == peer) {
+            let name = view.hello.as_ref().map_or("", |hello| &hello.node);
             let address = view.address.map(|it| it.to_string()).unwrap_or_default();
-            let route = view.route.unwrap_or_default();
+            let route = view.route.as_deref().unwrap_or_default();
             self.tell_peer("channel_up", format!("peer {name} ({address}): channel up on {route}"), now);
         }
         let message = Message::Setup(self.peering.setup.clone());
@@ -249,14 +248,13 @@ impl Daemon {
         self.peer_gone(peer, now);
         self.leases_down(peer, now);
         self.files_down(peer, now);
-        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
-        let name = view.and_then(|view| view.hello).map(|hello| hello.node).unwrap_or_default();
+        let views = self.peering.mesh.views(now);
+        let name = hello_of(&views, peer).map_or("", |hello| &hello.node);
         self.tell_peer("channel_down", format!("peer {name}: channel down: {end}"), now);
     }
 
     fn tell_peer(&mut self, event: &str, message: String, now: Instant) {
-        let happening = status::Happening { event: event.into(), message, ..status::Happening::default() };
-        self.tell(now, Line { level: log::Level::Info, happening });
+        self.tell(now, Line::new(log::Level::Info, event, message));
     }
 
     fn peer_said(&mut self, peer: PeerId, message: Message, now: Instant) {
@@ -281,8 +279,8 @@ impl Daemon {
 
     /// What follows from another router's state for our groups.
     fn peer_state(&mut self, peer: PeerId, now: Instant) {
-        let view = self.peering.mesh.views(now).into_iter().find(|view| view.id == peer);
-        let life = view.and_then(|view| view.hello).map(|hello| hello.life).unwrap_or_default();
+        let views = self.peering.mesh.views(now);
+        let life = hello_of(&views, peer).map_or("", |hello| &hello.life);
         let Some((state, _)) = self.peering.known.get(&peer).and_then(|known| known.state.clone()) else {
             return;
         };
@@ -292,7 +290,7 @@ impl Daemon {
             let (role, epoch) = engine.role(id);
             (role == Role::Master).then_some(epoch.0)
         };
-        self.peering.kept.heard(peer, &life, &state, mastership);
+        self.peering.kept.heard(peer, life, &state, mastership);
         for group in state.groups.iter().filter(|group| group.kept) {
             if let Some(group) = group_id(&config, &group.name) {
                 self.step(now, Event::Kept { group });
@@ -376,6 +374,11 @@ impl Known {
 
 /// The reason that a key file can't be used, in the words of [`key::Error`], goes into the status as it is.
 const _: fn(&key::Error) -> String = ToString::to_string;
+
+/// Who a router is, or was last.
+fn hello_of(views: &[View], peer: PeerId) -> Option<&Hello> {
+    views.iter().find(|view| view.id == peer)?.hello.as_ref()
+}
 
 fn group_id(config: &Config, name: &str) -> Option<GroupId> {
     (0..).map(GroupId).zip(&config.groups).find(|(_, group)| group.name == name).map(|(id, _)| id)

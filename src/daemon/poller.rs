@@ -179,8 +179,11 @@ impl Poller {
             }
         };
         let mut ready = core::mem::take(&mut self.ready);
-        ready.extend(self.events.iter().take(count).map(|event| Source::from_token(event.data())));
-        ready.sort_unstable();
+        for event in self.events.iter().take(count) {
+            let source = Source::from_token(event.data());
+            let at = ready.iter().position(|later| *later > source).unwrap_or(ready.len());
+            ready.insert(at, source);
+        }
         Ok(ready)
     }
 

@@ -1,6 +1,5 @@
 //! One prober for each track, kept over a reload if the track is the same.
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Track, TrackId, TrackKind};
 use crate::engine::{Event, Instant, ProbeOutcome, Round};
 use crate::netlink::IfName;
@@ -108,17 +107,16 @@ fn via(track: &Track, devices: &[Option<IfName>]) -> Via {
 }
 
 fn answers(slot: &Slot, results: &mut Vec<ProbeResult>) -> Vec<Answer> {
-    results
-        .drain(..)
-        .map(|ProbeResult { round, target, outcome }| {
-            let outcome = match outcome {
-                Outcome::Answered(time) => ProbeOutcome::Answered(time),
-                Outcome::Failed(failure) => {
-                    log::debug!("track {}: target {target}: {failure}", slot.name);
-                    ProbeOutcome::Failed
-                }
-            };
-            Answer { track: slot.track, round: Round(round), target, outcome }
-        })
-        .into_vec()
+    let mut answers = Vec::new();
+    for ProbeResult { round, target, outcome } in results.drain(..) {
+        let outcome = match outcome {
+            Outcome::Answered(time) => ProbeOutcome::Answered(time),
+            Outcome::Failed(failure) => {
+                log::debug!("track {}: target {target}: {failure}", slot.name);
+                ProbeOutcome::Failed
+            }
+        };
+        answers.push(Answer { track: slot.track, round: Round(round), target, outcome });
+    }
+    answers
 }

@@ -20,14 +20,14 @@ use super::system::System;
 /// neither.
 ///
 /// # Errors
-/// [`Error::RunDir`] while a daemon runs: it would only put back what is taken. Otherwise as [`super::run`].
+/// While a daemon runs: it would only put back what is taken. Otherwise as [`super::run`].
 pub fn release(run_dir: &Path, config: &Path) -> Result<(), Error> {
-    let run_dir = RunDir::open(run_dir).map_err(Error::RunDir)?;
-    let mut poller = Poller::new().map_err(|errno| Error::Kernel("epoll", errno.into()))?;
+    let run_dir = RunDir::open(run_dir)?;
+    let mut poller = Poller::new().map_err(|errno| Error::refused("epoll", errno))?;
     let now = clock::now();
     let mut system = System::open(&run_dir, now, &mut poller)?;
     system.configure(&Config::idle(), &|_| (Addresses::Absent, Epoch(0)));
     system.settle(now);
     duties::give_back(config, &run_dir, &system, &mut poller)
-        .map_err(|error| Error::Kernel("not everything is given back", error))
+        .map_err(|error| Error::new("not everything is given back", &error))
 }

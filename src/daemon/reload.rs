@@ -90,8 +90,9 @@ impl Daemon {
 
     pub(super) fn update_sockets(&mut self, now: Instant) {
         let system = &self.system;
-        self.sockets.update(&self.config, |link| system.device(link), &mut self.poller, now);
-        self.conflicts.update(&self.config, |link| system.device(link), &mut self.poller, now);
+        let device = |link| system.device(link);
+        self.sockets.update(&self.config, &device, &mut self.poller, now);
+        self.conflicts.update(&self.config, &device, &mut self.poller, now);
     }
 
     /// The kernel has news about links or addresses, or it is time to look.

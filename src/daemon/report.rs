@@ -12,6 +12,7 @@ use crate::config::model::{
 use crate::engine::{Engine, GroupView, Instant, Maintenance, PeerState, PeerView, Role, TargetView};
 use crate::netlink::IfName;
 use crate::reconcile::Row;
+use crate::sorted::Map;
 use crate::status::{self, Status};
 use crate::wire::types::{Family, Version};
 
@@ -56,16 +57,13 @@ pub struct Sources<'a> {
 impl Daemon {
     /// The status of this node.
     pub(super) fn status(&self, now: Instant) -> Status {
+        let mut rows = self.system.rows(now);
+        rows.append(&mut self.duties.rows(self.bus.network.interfaces(), now));
         Sources {
             engine: &self.engine,
             file: &self.file,
             devices: self.system.devices(),
-            rows: self
-                .system
-                .rows(now)
-                .into_iter()
-                .chain(self.duties.rows(self.bus.network.interfaces(), now))
-                .into_vec(),
+            rows,
             sockets: &self.sockets,
             conflicts: &self.conflicts,
             peering: &self.peering,
@@ -120,8 +118,13 @@ impl Sources<'_> {
 
     fn group(&self, group: &Group, view: &GroupView) -> status::Group {
         let config = self.engine.config();
-        let instance_name = |id: &InstanceId| Some(config.instances.get(id.index())?.name.clone());
-        let track_name = |id: TrackId| Some(config.tracks.get(id.index())?.name.clone());
+        let (mut instances, mut tracks) = (Vec::new(), Vec::new());
+        for id in &group.instances {
+            instances.extend(config.instances.get(id.index()).map(|it| it.name.clone()));
+        }
+        for used in &group.tracks {
+            tracks.extend(config.tracks.get(used.track.index()).map(|it| it.name.clone()));
+        }
         status::Group {
             name: group.name.clone(),
             role: view.role.name().into(),
@@ -132,8 +135,8 @@ impl Sources<'_> {
             priority: view.priority,
             base_priority: view.base,
             preempt: group.preempt == Preempt::On,
-            instances: group.instances.iter().filter_map(instance_name).into_vec(),
-            tracks: group.tracks.iter().filter_map(|used| track_name(used.track)).into_vec(),
+            instances,
+            tracks,
             blocked_by: view.blocked_by.clone(),
             master: view.master.map(|master| status::Master {
                 address: master.address.to_string(),
@@ -148,6 +151,10 @@ impl Sources<'_> {
         let view = self.engine.instance(id, self.now);
         let (role, _) = self.engine.role(instance.group);
         let state = if view.problem.is_some() { Role::Fault } else { role };
+        let mut rejected = Map::new();
+        for (reason, count) in &view.rejected {
+            rejected.insert((*reason).to_owned(), *count);
+        }
         status::Instance {
             name: instance.name.clone(),
             group: config.groups.get(instance.group.index()).map(|it| it.name.clone()).unwrap_or_default(),
@@ -164,11 +171,7 @@ impl Sources<'_> {
             peers: view.peers.iter().map(|peer| self.peer(peer)).into_vec(),
             advert_interval_ms: millis(instance.interval.duration()),
             master_down_ms: millis(view.master_down),
-            counters: status::Counters {
-                sent: view.sent,
-                received: view.received,
-                rejected: view.rejected.iter().map(|(reason, count)| ((*reason).into(), *count)).collect(),
-            },
+            counters: status::Counters { sent: view.sent, received: view.received, rejected },
         }
     }
 
@@ -281,7 +284,8 @@ const fn mode(mode: Mode) -> &'static str {
 }
 
 fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+    let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    seconds.saturating_mul(1000).saturating_add(duration.subsec_millis())
 }
 
 /// With three digits.

@@ -5,7 +5,6 @@
 //! timer that they would have stopped.
 
 use std::fmt;
-use std::io;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use crate::config::model::Config;
 use crate::control::server::Server;
 use crate::engine::{Action, Boot, Engine, Event, Instant, Maintenance, Remembered};
 use crate::limits;
+use crate::netlink::words;
 use crate::status::Happening;
 
 use super::act::Fact;
@@ -55,27 +55,25 @@ pub struct Options {
     pub ubus: Vec<PathBuf>,
 }
 
-/// Why the daemon could not start, or go on.
+/// Why the daemon could not start, or go on, in words.
 #[derive(Debug)]
-pub enum Error {
-    /// The run-time directory can't be used.
-    RunDir(run_dir::Error),
-    /// The control socket can't be opened.
-    Control(PathBuf, io::Error),
-    /// Links and addresses can't be read.
-    Netlink(String),
-    /// The kernel refuses what nothing works without.
-    Kernel(&'static str, io::Error),
+pub struct Error(Box<str>);
+
+impl Error {
+    /// What could not be done, and why.
+    pub(super) fn new(what: &str, why: &str) -> Error {
+        Error([what, why].join(": ").into())
+    }
+
+    /// What the kernel refuses that nothing works without.
+    pub(super) fn refused(what: &str, errno: Errno) -> Error {
+        Error::new(what, &words(errno))
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::RunDir(error) => error.fmt(f),
-            Error::Control(path, error) => write!(f, "control socket {}: {}", path.display(), plain(error)),
-            Error::Netlink(error) => write!(f, "netlink: {error}"),
-            Error::Kernel(what, error) => write!(f, "{what}: {}", plain(error)),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -148,24 +146,27 @@ pub fn run(options: Options) -> Result<(), Error> {
     let mut daemon = ManuallyDrop::new(Daemon::start(options)?);
     let ended = daemon.take_turns();
     daemon.put_away();
-    ended.map_err(|errno| Error::Kernel("event loop", errno.into()))
+    ended.map_err(|errno| Error::refused("event loop", errno))
 }
 
 impl Daemon {
     fn start(options: Options) -> Result<Daemon, Error> {
-        let kernel = |what| move |errno: Errno| Error::Kernel(what, errno.into());
+        let epoll = |errno| Error::refused("epoll", errno);
         let started = clock::now();
-        let run_dir = RunDir::open(&options.run_dir).map_err(Error::RunDir)?;
-        let mut poller = Poller::new().map_err(kernel("epoll"))?;
-        let timer = Timer::new().map_err(kernel("timer"))?;
-        let signals = Signals::take().map_err(kernel("signals"))?;
-        poller.add(&timer, Source::Timer, Interest::Read).map_err(kernel("epoll"))?;
-        poller.add(&signals, Source::Signals, Interest::Read).map_err(kernel("epoll"))?;
+        let run_dir = RunDir::open(&options.run_dir)?;
+        let mut poller = Poller::new().map_err(epoll)?;
+        let timer = Timer::new().map_err(|errno| Error::refused("timer", errno))?;
+        let signals = Signals::take().map_err(|errno| Error::refused("signals", errno))?;
+        poller.add(&timer, Source::Timer, Interest::Read).map_err(epoll)?;
+        poller.add(&signals, Source::Signals, Interest::Read).map_err(epoll)?;
         let system = System::open(&run_dir, started, &mut poller)?;
         let socket = run_dir::control_socket(&options.run_dir);
-        let server = Server::open(&socket, &mut poller).map_err(|error| Error::Control(socket, error))?;
+        let server = Server::open(&socket, &mut poller).map_err(|error| {
+            let what = format!("control socket {}", socket.display());
+            Error::new(&what, &plain(&error))
+        })?;
         let boot = boot(&run_dir);
-        let duties = Duties::new(&run_dir, started, &mut poller).map_err(kernel("epoll"))?;
+        let duties = Duties::new(&run_dir, started, &mut poller).map_err(epoll)?;
         let idle = Arc::new(Config::idle());
         let mut daemon = Daemon {
             started,

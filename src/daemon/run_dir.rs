@@ -1,8 +1,7 @@
 //! The run-time directory: one daemon's place for its control socket and what it remembers until the next boot.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::bounded::plain;
+use super::run::Error;
 use crate::disk;
 
 /// Where the directory is unless `--run-dir` says otherwise. On OpenWrt `/var` is in memory.
@@ -27,48 +27,18 @@ pub struct RunDir {
     _lock: Flock<File>,
 }
 
-/// Why a run-time directory can't be used.
-#[derive(Debug)]
-pub enum Error {
-    /// Another daemon uses it.
-    InUse {
-        /// The directory.
-        path: PathBuf,
-        /// What the other one wrote into the lock file, usually its process id.
-        by: String,
-    },
-    /// It can't be made or written.
-    Io(PathBuf, io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::InUse { path, by } => {
-                write!(f, "{} is in use by another gwha (process {by}); ", path.display())?;
-                f.write_str("a second daemon needs a --run-dir of its own")
-            }
-            Error::Io(path, error) => write!(f, "{}: {}", path.display(), plain(error)),
-        }
-    }
-}
-
 impl RunDir {
     /// Makes the directory if needed, and locks it until this process ends.
     ///
     /// # Errors
-    /// [`Error::InUse`] if another daemon has it.
+    /// If it can't be made or written, or another daemon has it.
     pub fn open(path: &Path) -> Result<RunDir, Error> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
             .create(path)
-            .map_err(|error| Error::Io(path.to_owned(), error))?;
-        let lock_path = path.join("lock");
-        let lock = lock(&lock_path).map_err(|failure| match failure {
-            Failure::Held { by } => Error::InUse { path: path.to_owned(), by },
-            Failure::Io(error) => Error::Io(lock_path, error),
-        })?;
+            .map_err(|error| Error::new(&path.to_string_lossy(), &plain(&error)))?;
+        let lock = lock(&path.join("lock"))?;
         Ok(RunDir { path: path.to_owned(), boot: boot_id(), _lock: lock })
     }
 
@@ -100,25 +70,22 @@ pub fn control_socket(run_dir: &Path) -> PathBuf {
     run_dir.join("control.sock")
 }
 
-enum Failure {
-    Held { by: String },
-    Io(io::Error),
-}
-
-fn lock(path: &Path) -> Result<Flock<File>, Failure> {
+fn lock(path: &Path) -> Result<Flock<File>, Error> {
+    let unusable = |error| Error::new(&path.to_string_lossy(), &plain(&error));
     let mut options = OpenOptions::new();
     // Not truncated: until it is ours, the text belongs to the owner.
     options.read(true).write(true).create(true).truncate(false).mode(0o644);
-    let file = options.open(path).map_err(Failure::Io)?;
+    let file = options.open(path).map_err(unusable)?;
     let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
-        if errno == Errno::EWOULDBLOCK {
-            Failure::Held { by: owner(&file) }
-        } else {
-            Failure::Io(errno.into())
-        }
+        if errno == Errno::EWOULDBLOCK { in_use(path, &owner(&file)) } else { unusable(errno.into()) }
     })?;
-    lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(Failure::Io)?;
+    lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(unusable)?;
     Ok(lock)
+}
+
+fn in_use(lock: &Path, by: &str) -> Error {
+    let what = format!("{} is held by another gwha (process {by})", lock.display());
+    Error::new(&what, "a second daemon needs a --run-dir of its own")
 }
 
 fn owner(file: &File) -> String {

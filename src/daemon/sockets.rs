@@ -15,6 +15,7 @@ use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Instance, InstanceId, LinkId, Mode};
 use crate::engine::Instant;
 use crate::limits;
+use crate::netlink::IfName;
 use crate::wire::types::Family;
 use crate::wire::vrrp::{self, Outgoing};
 
@@ -25,12 +26,12 @@ use super::poller::{Interest, Poller, Source};
 pub use message::{Buffer, Received};
 
 /// A network device as the kernel knows it at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
     /// Its number; another one after it was made anew.
     pub index: u32,
     /// Its name.
-    pub name: String,
+    pub name: IfName,
 }
 
 /// All VRRP sockets of the node.
@@ -50,7 +51,7 @@ struct Slot {
 }
 
 /// A socket as it should be. Links that are one device have one socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Wanted {
     device: Device,
     family: Family,
@@ -82,7 +83,7 @@ impl Sockets {
     pub fn update(
         &mut self,
         config: &Config,
-        device: impl Fn(LinkId) -> Option<Device>,
+        device: &dyn Fn(LinkId) -> Option<Device>,
         poller: &mut Poller,
         now: Instant,
     ) {
@@ -90,11 +91,16 @@ impl Sockets {
         self.close_others(&mut wanted, poller);
         self.attempts.begin();
         for wanted in wanted {
-            if let Err(error) = self.open(&wanted, poller) {
-                self.attempts.failed(format!("{}: vrrp socket: {}", wanted.device.name, plain(&error)), now);
+            let device = wanted.device.name;
+            if let Err(error) = self.open(wanted, poller) {
+                self.attempts.failed(format!("{device}: vrrp socket: {}", plain(&error)), now);
             }
         }
-        self.senders = config.instances.iter().map(|instance| self.sender(instance)).into_vec();
+        let mut senders = Vec::new();
+        for instance in &config.instances {
+            senders.push(self.sender(instance));
+        }
+        self.senders = senders;
     }
 
     /// When [`Sockets::update`] should be called again without any other reason.
@@ -171,7 +177,7 @@ impl Sockets {
         }
     }
 
-    fn open(&mut self, wanted: &Wanted, poller: &mut Poller) -> io::Result<()> {
+    fn open(&mut self, wanted: Wanted, poller: &mut Poller) -> io::Result<()> {
         let free = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         let token = u16::try_from(free).map_err(|_| io::ErrorKind::QuotaExceeded)?;
         let socket = open::socket(&wanted.device, wanted.family, wanted.mode)?;
@@ -180,7 +186,7 @@ impl Sockets {
             self.slots.push(None);
         }
         if let Some(place) = self.slots.get_mut(free) {
-            *place = Some(Slot { wanted: wanted.clone(), socket });
+            *place = Some(Slot { wanted, socket });
         }
         Ok(())
     }
@@ -242,7 +248,7 @@ impl Slot {
 }
 
 /// The sockets that a configuration needs.
-fn wanted(config: &Config, device: impl Fn(LinkId) -> Option<Device>) -> Vec<Wanted> {
+fn wanted(config: &Config, device: &dyn Fn(LinkId) -> Option<Device>) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
     for instance in &config.instances {
         let Some(device) = device(instance.link) else { continue };

@@ -37,16 +37,16 @@ impl System {
     /// Without netlink there is nothing that the daemon could do.
     pub fn open(run_dir: &RunDir, now: Instant, poller: &mut Poller) -> Result<System, Error> {
         let (file, record) = RecordFile::open(&run_dir.file("owned"), run_dir.boot());
-        let kernel = Kernel::open(file, now).map_err(|error| Error::Netlink(error.to_string()))?;
+        let kernel = Kernel::open(file, now).map_err(|error| Error::new("netlink", &error.to_string()))?;
         poller
             .add(&kernel, Source::Netlink, Interest::Read)
-            .map_err(|errno| Error::Kernel("epoll", errno.into()))?;
+            .map_err(|errno| Error::refused("epoll", errno))?;
         Ok(System {
             kernel,
             links: Links::default(),
             // Two routers that retry at the same moments would only get into each other's way.
             reconciler: Reconciler::new(record, clock::now().as_micros()),
-            announcer: Announcer::open().map_err(|errno| Error::Kernel("packet socket", errno.into()))?,
+            announcer: Announcer::open().map_err(|errno| Error::refused("packet socket", errno))?,
             resolver: Resolver::default(),
         })
     }
@@ -90,7 +90,7 @@ impl System {
     /// The device of a link, if it is there.
     pub fn device(&self, link: LinkId) -> Option<Device> {
         let device = self.links.device(self.kernel.mirror(), link)?;
-        Some(Device { index: device.index.get(), name: device.name.to_string() })
+        Some(Device { index: device.index.get(), name: device.name })
     }
 
     /// The device that a link of any name is; it need not be there.

@@ -2,7 +2,6 @@
 
 mod item;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::GroupId;
 use crate::engine::Instant;
 use crate::reconcile::{Jitter, Row};
@@ -54,7 +53,7 @@ pub enum Seen {
 }
 
 /// What came of an attempt: how the thing is now, or a reason for people.
-pub type Answer = Result<Seen, String>;
+pub type Answer = Result<Seen, Box<str>>;
 
 /// What becomes of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +195,8 @@ impl Planner {
 
     /// How long an item waits for others, here or on another router, at most; `None` if it does not.
     fn blocked_until(&self, item: &Item, wanted: Side, now: Instant) -> Option<Instant> {
-        let waits = item.duty.kind.step().after(wanted).iter().filter_map(|after| {
+        let mut latest = item.held_until(now);
+        for after in item.duty.kind.step().after(wanted) {
             let end = item.wanted_since.after(after.patience);
             let is_missing = |other: &Item| {
                 other.group == item.group
@@ -204,9 +204,11 @@ impl Planner {
                     && other.wanted == Some(wanted)
                     && other.seen != Seen::As(wanted)
             };
-            (end > now && self.items.iter().any(is_missing)).then_some(end)
-        });
-        waits.chain(item.held_until(now)).max()
+            if end > now && self.items.iter().any(is_missing) {
+                latest = latest.max(Some(end));
+            }
+        }
+        latest
     }
 
     fn expire(&mut self, now: Instant, hands: &mut impl Hands) {
@@ -229,7 +231,7 @@ impl Planner {
         let Some(item) = self.items.iter_mut().find(is_it) else { return };
         let Some(attempt) = item.attempt.take() else { return };
         match (answer, attempt.act) {
-            (Err(error), _) => item.failed(error, now, &mut self.jitter),
+            (Err(error), _) => item.failed(error.into(), now, &mut self.jitter),
             (Ok(seen), Act::Look) => item.looked(seen, now, &mut self.jitter),
             // Nobody could say how it is, so it is taken for done.
             (Ok(Seen::NotYet | Seen::Unknown), Act::Bring(side)) => item.done(Seen::As(side), now),
@@ -283,7 +285,11 @@ impl Planner {
 
     /// The lines of the status.
     pub fn rows(&self, now: Instant) -> Vec<Row> {
-        self.items.iter().map(|item| item.row(now)).into_vec()
+        let mut rows = Vec::new();
+        for item in &self.items {
+            rows.push(item.row(now));
+        }
+        rows
     }
 }
 

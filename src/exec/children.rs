@@ -49,14 +49,15 @@ impl Ended {
     ///
     /// # Errors
     /// If it ended in any other way.
-    pub fn success(&self) -> Result<(), String> {
+    pub fn success(&self) -> Result<(), Box<str>> {
         let how = match self.ending {
             Ending::Exited(0) => return Ok(()),
             Ending::Exited(status) => format!("exit status {status}"),
             Ending::Killed(signal) => format!("killed by signal {signal}"),
             Ending::Lost => "lost".to_owned(),
         };
-        Err(self.said.as_ref().map_or_else(|| how.clone(), |said| format!("{how}: {said}")))
+        let (mark, said) = self.said.as_ref().map_or(("", ""), |said| (": ", said));
+        Err([&how, mark, said].concat().into())
     }
 }
 
@@ -177,7 +178,7 @@ mod tests {
         let ended = wait(&mut children);
 
         assert_eq!((ended.number, ended.ending), (7, Ending::Exited(3)));
-        assert_eq!(ended.success(), Err("exit status 3: two lan".to_owned()));
+        assert_eq!(ended.success(), Err("exit status 3: two lan".into()));
         assert!(!children.is_running(7));
     }
 

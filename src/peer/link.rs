@@ -74,7 +74,7 @@ impl Link {
     }
 
     fn new(socket: Socket, route: &Route, peer: PeerId, remote: IpAddr, state: State) -> Link {
-        Link { socket, peer, own: route.own, remote, device: route.device.clone(), state, hello: None }
+        Link { socket, peer, own: route.own, remote, device: route.device, state, hello: None }
     }
 
     /// What came of connecting.

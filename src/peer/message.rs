@@ -258,7 +258,7 @@ record! {
     Hello: protocol, oldest, life, node, version;
     Bye: why;
     State: role, health, maintenance, uptime, clock, groups;
-    GroupState: name, role, epoch, priority, switched_away, kept, holds unless empty;
+    GroupState: name, role, epoch, priority, switched_away, kept, holds unless is_empty;
     Setup: digest, instances, groups;
     InstanceSetup: name, vrid, version, interval, vips;
     GroupSetup: name, ranks;

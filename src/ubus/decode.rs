@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Error;
 use super::blobmsg::{Content, Fields, MAX_DEPTH, lossy};
+use super::record::Record;
 
 /// What can be read from blobmsg.
 pub trait Decode {
@@ -12,12 +13,6 @@ pub trait Decode {
     /// # Errors
     /// As for [`Data::decode`](super::Data::decode).
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error>;
-}
-
-/// A struct with named members.
-pub trait Record {
-    /// The member of this name.
-    fn member(&mut self, name: &str) -> Option<&mut dyn Decode>;
 }
 
 /// Decodes the members of a table.
@@ -83,10 +78,13 @@ impl<'a> Source<'a> {
         Ok(Inside { fields: Fields::new(inside), depth })
     }
 
-    /// The elements of an array, each at the place that `next` makes for it.
-    pub fn list(self, next: &mut dyn FnMut(Source<'_>) -> Result<(), Error>) -> Result<(), Error> {
+    /// The elements of an array, each at the place that the list makes for it.
+    fn list(self, list: &mut dyn Growing) -> Result<(), Error> {
         for element in self.array()? {
-            next(element?.1)?;
+            let (_, value) = element?;
+            if let Some(place) = list.add() {
+                place.decode(value)?;
+            }
         }
         Ok(())
     }
@@ -95,8 +93,9 @@ impl<'a> Source<'a> {
     pub fn record(self, record: &mut dyn Record) -> Result<(), Error> {
         for member in self.table()? {
             let (name, value) = member?;
-            if let Some(place) = record.member(&name) {
-                place.decode(value)?;
+            let place = record.names().iter().position(|known| *known == name);
+            if let Some(member) = place.and_then(|place| record.member_mut(place)) {
+                member.decode(value)?;
             }
         }
         Ok(())
@@ -161,11 +160,19 @@ impl<T: Decode + Default> Decode for Option<T> {
 impl<T: Decode + Default> Decode for Vec<T> {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
         self.clear();
-        source.list(&mut |element| {
-            let mut value = T::default();
-            value.decode(element)?;
-            self.push(value);
-            Ok(())
-        })
+        source.list(self)
+    }
+}
+
+/// What elements can be added to.
+trait Growing {
+    /// Adds an element, and gives its place.
+    fn add(&mut self) -> Option<&mut dyn Decode>;
+}
+
+impl<T: Decode + Default> Growing for Vec<T> {
+    fn add(&mut self) -> Option<&mut dyn Decode> {
+        self.push(T::default());
+        Some(self.last_mut()?)
     }
 }

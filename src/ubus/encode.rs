@@ -4,8 +4,9 @@
 //! pair of a type and a format: everything goes through `dyn`.
 
 use super::Error;
-use super::blob::{HEADER, MAX_MESSAGE, Writer};
+use super::blob::{HEADER, MAX_MESSAGE, Mark, Writer};
 use super::blobmsg::{MAX_DEPTH, Type};
+use super::record::Record;
 
 /// What blobmsg can express.
 pub trait Encode {
@@ -75,33 +76,45 @@ impl Place<'_> {
         self.out.put_string(self.name, value)
     }
 
-    /// Values without names: what `next` gives until there is no more.
-    pub fn array<'v>(self, next: &mut dyn FnMut() -> Option<&'v dyn Encode>) -> Result<(), Error> {
-        self.container(Type::Array, &mut || Some(("", next()?)))
-    }
-
     /// Values with names.
-    pub fn table<'v>(self, next: Members<'_, 'v>) -> Result<(), Error> {
-        self.container(Type::Table, next)
+    pub fn table<'v>(mut self, next: Members<'_, 'v>) -> Result<(), Error> {
+        let (mark, depth) = self.begin(Type::Table)?;
+        while let Some((name, item)) = next() {
+            item.encode(Place { out: &mut *self.out, name, container: Type::Table, depth })?;
+        }
+        self.out.end(mark);
+        Ok(())
     }
 
-    /// The values of a struct.
-    pub fn members(self, members: &[(&str, &dyn Encode)]) -> Result<(), Error> {
-        let mut members = members.iter().copied();
-        self.table(&mut || members.next())
+    /// The members of a struct.
+    pub fn record(mut self, record: &dyn Record) -> Result<(), Error> {
+        let (mark, depth) = self.begin(Type::Table)?;
+        for (at, name) in record.names().iter().enumerate() {
+            if let Some(member) = record.member(at).filter(|_| !record.is_left_out(at)) {
+                member.encode(Place { out: &mut *self.out, name, container: Type::Table, depth })?;
+            }
+        }
+        self.out.end(mark);
+        Ok(())
     }
 
-    fn container<'v>(self, kind: Type, next: Members<'_, 'v>) -> Result<(), Error> {
+    /// Values without names.
+    fn array(mut self, list: &dyn Elements) -> Result<(), Error> {
+        let (mark, depth) = self.begin(Type::Array)?;
+        for at in 0.. {
+            let Some(element) = list.element(at) else { break };
+            element.encode(Place { out: &mut *self.out, name: "", container: Type::Array, depth })?;
+        }
+        self.out.end(mark);
+        Ok(())
+    }
+
+    fn begin(&mut self, kind: Type) -> Result<(Mark, u8), Error> {
         let depth = self.depth.saturating_add(1);
         if depth > MAX_DEPTH {
             return Err(Error::TooDeep);
         }
-        let mark = self.out.begin_field(self.name, kind)?;
-        while let Some((name, item)) = next() {
-            item.encode(Place { out: &mut *self.out, name, container: kind, depth })?;
-        }
-        self.out.end(mark);
-        Ok(())
+        Ok((self.out.begin_field(self.name, kind)?, depth))
     }
 }
 
@@ -140,7 +153,18 @@ impl<T: Encode> Encode for Option<T> {
 
 impl<T: Encode> Encode for Vec<T> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        let mut elements = self.iter();
-        place.array(&mut || Some(elements.next()?))
+        place.array(self)
+    }
+}
+
+/// The values of an array.
+trait Elements {
+    /// The value at a place; `None` behind the last one.
+    fn element(&self, at: usize) -> Option<&dyn Encode>;
+}
+
+impl<T: Encode> Elements for Vec<T> {
+    fn element(&self, at: usize) -> Option<&dyn Encode> {
+        Some(self.get(at)?)
     }
 }

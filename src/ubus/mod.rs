@@ -30,6 +30,7 @@ mod kind;
 pub mod message;
 pub mod object;
 mod queue;
+pub mod record;
 pub mod session;
 pub mod value;
 

@@ -53,8 +53,11 @@ pub fn dump() -> Request {
 /// The interfaces in an answer to [`dump`]. What makes no sense is left out.
 pub fn interfaces(answer: &Data) -> Vec<Interface> {
     let list = answer.fields().named("interface").map_or(Fields::new(&[]), Content::inside);
-    let all = list.flatten().filter_map(|field| interface(field.content.inside()));
-    all.take(limits::INTERFACES).collect()
+    let mut all = Vec::new();
+    for field in list.flatten().take(limits::INTERFACES) {
+        all.extend(interface(field.content.inside()));
+    }
+    all
 }
 
 fn of(interface: &str, method: &'static str) -> Request {
@@ -64,26 +67,41 @@ fn of(interface: &str, method: &'static str) -> Request {
 fn interface(members: Fields<'_>) -> Option<Interface> {
     let mut found = Interface::default();
     for member in members.flatten() {
-        let text = || member.content.text().map(str::to_owned);
-        let flag = member.content.flag().unwrap_or_default();
-        match member.name {
-            b"interface" => found.name = text()?,
-            b"up" => found.up = flag,
-            b"pending" => found.pending = flag,
-            b"available" => found.available = flag,
-            b"autostart" => found.autostart = flag,
-            b"l3_device" => found.l3_device = text(),
-            b"device" => found.device = text(),
-            b"proto" => found.proto = text(),
-            b"errors" => {
-                let first = member.content.inside().flatten().next();
-                let code = first.and_then(|error| error.content.inside().named("code"));
-                found.trouble = code.and_then(Content::text).map(str::to_owned);
+        let flag = match member.name {
+            b"up" => &mut found.up,
+            b"pending" => &mut found.pending,
+            b"available" => &mut found.available,
+            b"autostart" => &mut found.autostart,
+            name => {
+                tell(&mut found, name, member.content)?;
+                continue;
             }
-            _ => {}
-        }
+        };
+        *flag = member.content.flag().unwrap_or_default();
     }
     (!found.name.is_empty()).then_some(found)
+}
+
+/// Takes in what is told in words; `None` for a name that is none.
+fn tell(interface: &mut Interface, name: &[u8], content: Content<'_>) -> Option<()> {
+    let mut text = content.text();
+    let place = match name {
+        b"interface" => {
+            interface.name = text?.to_owned();
+            return Some(());
+        }
+        b"l3_device" => &mut interface.l3_device,
+        b"device" => &mut interface.device,
+        b"proto" => &mut interface.proto,
+        b"errors" => {
+            let first = content.inside().flatten().next();
+            text = first.and_then(|error| error.content.inside().named("code")).and_then(Content::text);
+            &mut interface.trouble
+        }
+        _ => return Some(()),
+    };
+    *place = text.map(str::to_owned);
+    Some(())
 }
 
 #[cfg(test)]

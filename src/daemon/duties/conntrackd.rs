@@ -81,7 +81,7 @@ impl Conntrackd {
         text: &str,
         side: Side,
         children: &mut Children,
-    ) -> Result<(), String> {
+    ) -> Result<(), Box<str>> {
         set_kernel_parameters();
         let path = dir.join(CONFIGURATION);
         super::recipe::write(&path, text)?;
@@ -104,9 +104,9 @@ impl Conntrackd {
     }
 
     /// It has ended by itself.
-    pub fn ended(&mut self, ended: &Ended) -> String {
+    pub fn ended(&mut self, ended: &Ended) -> Box<str> {
         self.running = None;
-        ended.success().err().unwrap_or_else(|| "has ended".to_owned())
+        ended.success().err().unwrap_or_else(|| "has ended".into())
     }
 }
 

@@ -8,17 +8,16 @@ use crate::duties::{Duty, Kind, Seen, Side};
 use crate::exec::children::Program;
 use crate::netlink::{IfName, SetContent};
 
-use super::firewall::{self, Ruleset, Translation};
-use super::hands::{Toolbox, Way, is_link_local, program};
-use super::recipe::{Op, Recipe};
+use super::firewall::{self, Loaded, Ruleset, Translation};
+use super::hands::{Begun, Toolbox, is_link_local, program};
+use super::recipe::{Op, Then};
 use super::route;
 
 impl Toolbox<'_, '_> {
     /// A table may have been removed by a stranger, and be of an older life or of devices that have changed since.
-    pub(super) fn look_at_filter(&mut self, duty: &Duty) -> Result<Seen, String> {
+    pub(super) fn look_at_filter(&mut self, duty: &Duty) -> Result<Seen, Box<str>> {
         let rules = self.ruleset(duty)?;
-        let known = self.tools.loaded.get(&rules.table).filter(|(loaded, _)| *loaded == rules);
-        let Some(side) = known.map(|(_, side)| *side) else { return Ok(Seen::Neither) };
+        let Some(side) = self.loaded(&rules) else { return Ok(Seen::Neither) };
         let there = self.tools.filter.as_mut().map(|filter| filter.has_table(&rules.table));
         Ok(match there {
             Some(Ok(true)) => Seen::As(side),
@@ -27,30 +26,35 @@ impl Toolbox<'_, '_> {
         })
     }
 
-    pub(super) fn bring_filter(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+    pub(super) fn bring_filter(&mut self, duty: &Duty, side: Side) -> Begun {
         if side == Side::Gone {
             let table = table(duty);
-            self.tools.loaded.remove(&table);
-            return self.load(&table, firewall::remove(&table), Recipe::to(side, Vec::new()));
+            self.tools.loaded.retain(|loaded| loaded.table != table);
+            self.load(&table, firewall::remove(&table))?;
+            return Ok(Then::to(side));
         }
         let rules = self.ruleset(duty)?;
-        let is_loaded = self.tools.loaded.get(&rules.table).is_some_and(|(loaded, _)| *loaded == rules);
+        let is_loaded = self.loaded(&rules).is_some();
         // At once, also what an earlier life has left: to start nft takes its time on a busy router, and until then
         // the DHCP server of a killed master would go on.
         let is_filled = self.fill(&rules, side);
+        self.tools.loaded.retain(|loaded| loaded.table != rules.table);
+        let master = rules.master();
+        let script = if side == Side::Master { master.clone() } else { rules.script };
+        let loaded = Loaded { table: rules.table.clone(), master, side };
         if is_loaded && is_filled {
-            self.tools.loaded.insert(rules.table.clone(), (rules, side));
-            return Ok(Way::Done(Seen::As(side)));
+            self.tools.loaded.push(loaded);
+            return Ok(Then::to(side));
         }
-        self.tools.loaded.remove(&rules.table);
-        let mut script = rules.script.clone();
-        if side == Side::Master {
-            for set in &rules.sets {
-                script += &firewall::refill(&rules.table, set);
-            }
-        }
-        let table = rules.table.clone();
-        self.load(&table, script, Recipe::to(side, vec![Op::Loaded(rules, side)]))
+        self.load(&rules.table, script)?;
+        self.ops.push(Op::Loaded(loaded));
+        Ok(Then::to(side))
+    }
+
+    /// For which side the packet filter was given this table, if it was.
+    fn loaded(&self, rules: &Ruleset) -> Option<Side> {
+        let known = self.tools.loaded.iter().find(|loaded| loaded.table == rules.table)?;
+        (known.master == rules.master()).then_some(known.side)
     }
 
     /// Changes nothing but the sets: at once. Whether that was possible.
@@ -66,16 +70,16 @@ impl Toolbox<'_, '_> {
         })
     }
 
-    fn load(&mut self, table: &str, script: String, mut then: Recipe) -> Result<Way, String> {
+    fn load(&mut self, table: &str, script: String) -> Result<(), Box<str>> {
         let nft = program("nft")?;
         let path = self.scene.run_dir.file(&format!("{table}.nft"));
         let run = Program::new(&[&nft, "-f", &path.to_string_lossy()]);
-        then.ops.insert(0, Op::Write(path, script));
-        then.ops.insert(1, Op::Run(run));
-        Ok(Way::Steps(then))
+        self.ops.push(Op::Write(path, script));
+        self.ops.push(Op::Run(run));
+        Ok(())
     }
 
-    fn ruleset(&mut self, duty: &Duty) -> Result<Ruleset, String> {
+    fn ruleset(&mut self, duty: &Duty) -> Result<Ruleset, Box<str>> {
         let table = table(duty);
         match duty.kind {
             Kind::Adverts => Ok(firewall::advertisements(&table, &self.gateways6(duty))),
@@ -126,7 +130,7 @@ impl Toolbox<'_, '_> {
     }
 
     /// The WANs are the members that the default route leaves by, and what is up on the master only.
-    fn exits(&mut self, duty: &Duty) -> Result<(Vec<Translation>, Vec<String>), String> {
+    fn exits(&mut self, duty: &Duty) -> Result<(Vec<Translation>, Vec<String>), Box<str>> {
         let (mut translations, mut wans) = (Vec::new(), Vec::new());
         let Some(group) = self.scene.group(duty) else { return Ok((translations, wans)) };
         let exits = route::default_devices(&mut self.tools.netlink)?;

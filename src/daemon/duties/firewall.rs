@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use crate::collect::IntoVec as _;
+use crate::duties::Side;
 
 /// Where a group's addresses are translated to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub fn remove(table: &str) -> String {
 ///
 /// So a change of the role is one message to the kernel, and the rules are in force before the first packet that they are
 /// for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Ruleset {
     /// Its name.
     pub table: String,
@@ -41,8 +42,19 @@ pub struct Ruleset {
     pub sets: Vec<Set>,
 }
 
-/// A set of devices.
+/// A table that the packet filter was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its name.
+    pub table: String,
+    /// The script that makes it as on the master.
+    pub master: String,
+    /// The side that it is for.
+    pub side: Side,
+}
+
+/// A set of devices.
+#[derive(Debug)]
 pub struct Set {
     /// Its name.
     pub name: &'static str,
@@ -60,12 +72,11 @@ impl Ruleset {
         let _ = writeln!(script, "table inet {table} {{");
         for Set { name, timeout, standby, .. } in &sets {
             let flags = if timeout.is_some() { "flags timeout; " } else { "" };
-            let elements = if standby.is_empty() {
-                String::new()
-            } else {
-                format!("elements = {{ {} }}; ", quoted(standby))
-            };
-            let _ = writeln!(script, "\tset {name} {{ type ifname; {flags}{elements}}}");
+            let _ = write!(script, "\tset {name} {{ type ifname; {flags}");
+            if !standby.is_empty() {
+                let _ = write!(script, "elements = {{ {} }}; ", quoted(standby));
+            }
+            script.push_str("}\n");
         }
         Ruleset { table: table.to_owned(), script, sets }
     }
@@ -84,17 +95,28 @@ impl Ruleset {
         self.script += "}\n";
         self
     }
+
+    /// The script that makes it as on the master: two tables are the same if these are.
+    pub fn master(&self) -> String {
+        let mut script = self.script.clone();
+        for set in &self.sets {
+            refill(&self.table, set, &mut script);
+        }
+        script
+    }
 }
 
 /// Lines that make of a standby's set the master's.
-pub fn refill(table: &str, set: &Set) -> String {
-    let mut lines = format!("flush set inet {table} {}\n", set.name);
+fn refill(table: &str, set: &Set, script: &mut String) {
+    let name = set.name;
+    let _ = writeln!(script, "flush set inet {table} {name}");
     for device in &set.master {
-        let timeout =
-            set.timeout.map(|timeout| format!(" timeout {}s", timeout.as_secs())).unwrap_or_default();
-        let _ = writeln!(lines, "add element inet {table} {} {{ \"{device}\"{timeout} }}", set.name);
+        let _ = write!(script, "add element inet {table} {name} {{ \"{device}\"");
+        if let Some(timeout) = set.timeout {
+            let _ = write!(script, " timeout {}s", timeout.as_secs());
+        }
+        script.push_str(" }\n");
     }
-    lines
 }
 
 /// The devices on which this router is master.
@@ -152,21 +174,23 @@ pub fn advertisements(table: &str, gateways: &[Translation]) -> Ruleset {
 pub fn master(table: &str, members: &[String], translations: &[Translation], wans: &[String]) -> Ruleset {
     let quiet = Set { name: "quiet", master: wans.to_vec(), timeout: Some(QUIET), standby: wans.to_vec() };
     let mut rules = Ruleset::begin(table, vec![serving(members), quiet]);
-    let translate = |Translation { device, to }: &Translation| {
+    let mut lines = Vec::new();
+    for Translation { device, to } in translations {
         let (family, nfproto) = if to.is_ipv4() { ("ip", "ipv4") } else { ("ip6", "ipv6") };
-        format!(
+        lines.push(format!(
             "oifname @{SERVING} oifname \"{device}\" meta nfproto {nfproto} fib saddr type != local \
              snat {family} to {to}"
-        )
-    };
+        ));
+    }
     // Also without any: there is no translation of what the other router has told of without a chain that might.
-    rules.chain("postrouting", 99, &translations.iter().map(translate).into_vec());
-    let back = |device: &String| {
-        format!(
+    rules.chain("postrouting", 99, &lines);
+    lines.clear();
+    for device in members {
+        lines.push(format!(
             "iifname != @{SERVING} iifname \"{device}\" fib daddr type != local fib daddr oifname \"{device}\" notrack"
-        )
-    };
-    rules.chain("prerouting", RAW, &members.iter().map(back).into_vec());
+        ));
+    }
+    rules.chain("prerouting", RAW, &lines);
     let drop =
         "iifname @quiet meta l4proto tcp ct state { new, invalid } tcp flags & (syn | ack) != syn drop";
     for hook in ["input", "forward"] {
@@ -176,7 +200,8 @@ pub fn master(table: &str, members: &[String], translations: &[Translation], wan
 }
 
 fn quoted(devices: &[String]) -> String {
-    devices.iter().map(|device| format!("\"{device}\"")).into_vec().join(", ")
+    let names = devices.join("\", \"");
+    ["\"", &names, "\""].concat()
 }
 
 /// How long nobody is told that a connection is not known. A retransmission comes within a second or two.

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::collect::IntoVec as _;
 use crate::collect::take_first;
 use crate::config::model::{Config, Group, LinkRef, Routers};
 use crate::daemon::bus::{Bus, CallError, CallId};
@@ -19,7 +18,7 @@ use crate::ubus::Data;
 use super::conntrackd::Between;
 use super::dnsmasq::{self, Served};
 use super::firewall;
-use super::recipe::{self, Op, Recipe, Running};
+use super::recipe::{self, Op, Recipe, Running, Then};
 use super::{Tools, route};
 
 /// What attempts look at.
@@ -59,27 +58,25 @@ impl Scene<'_> {
 pub struct Toolbox<'a, 'b> {
     pub(super) tools: &'a mut Tools,
     pub(super) scene: Scene<'b>,
+    /// The steps of the attempt that begins.
+    pub(super) ops: Vec<Op>,
 }
 
-/// How an attempt begins.
-pub(super) enum Way {
-    /// It is over.
-    Done(Seen),
-    /// It takes steps.
-    Steps(Recipe),
-}
+/// What an attempt comes to when its steps have succeeded, or why it can't begin.
+pub(super) type Begun = Result<Then, Box<str>>;
 
 impl Hands for Toolbox<'_, '_> {
     fn start(&mut self, job: Job<'_>, now: Instant) -> Started {
-        let way = match job.act {
+        self.ops.clear();
+        let begun = match job.act {
             Act::Look => self.look(job.duty, job.wanted, now),
             Act::Bring(side) => self.bring(job.duty, side),
         };
-        match way {
+        match begun {
             Err(error) => Started::Done(Err(error)),
-            Ok(Way::Done(seen)) => Started::Done(Ok(seen)),
-            Ok(Way::Steps(recipe)) => {
-                self.tools.recipes.insert(job.ticket, recipe);
+            Ok(then) => {
+                let ops = core::mem::take(&mut self.ops);
+                self.tools.recipes.insert(job.ticket, Recipe { ops, then, running: None });
                 self.advance(job.ticket, now).map_or(Started::Running, Started::Done)
             }
         }
@@ -99,8 +96,8 @@ impl Toolbox<'_, '_> {
             let result = match &op {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
-                Op::Loaded(rules, side) => {
-                    self.tools.loaded.insert(rules.table.clone(), (rules.clone(), *side));
+                Op::Loaded(loaded) => {
+                    self.tools.loaded.push(loaded.clone());
                     Ok(())
                 }
                 Op::PrepareLeases => {
@@ -117,7 +114,9 @@ impl Toolbox<'_, '_> {
                     let started = self.tools.children.start(ticket.0, program);
                     let name = program.arguments.first().cloned().unwrap_or_default();
                     match started {
-                        Err(error) => Err(format!("{name}: {}", crate::daemon::bounded::plain(&error))),
+                        Err(error) => {
+                            Err(format!("{name}: {}", crate::daemon::bounded::plain(&error)).into())
+                        }
                         Ok(_) => {
                             self.tools.recipes.insert(ticket, recipe);
                             return None;
@@ -160,69 +159,74 @@ impl Toolbox<'_, '_> {
         let ticket = *self.tools.recipes.iter().find(|(_, recipe)| is_it(recipe))?.0;
         if let Err(error) = result {
             self.tools.recipes.remove(&ticket);
-            return Some((ticket, Err(error.to_string())));
+            return Some((ticket, Err(error.to_string().into())));
         }
         Some((ticket, self.advance(ticket, now)?))
     }
 
-    fn look(&mut self, duty: &Duty, wanted: Side, now: Instant) -> Result<Way, String> {
-        let done = |seen| Ok(Way::Done(seen));
-        match duty.kind {
-            Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty).map(Way::Done),
-            Kind::Dhcp => self.look_at_dhcp(duty),
-            Kind::Conntrack => Ok(self.look_at_conntrack(now)),
-            Kind::Route => route::look(&mut self.tools.netlink, &duty.name).map(Way::Done),
-            Kind::Interface => self.interface(&duty.name, wanted).map(Way::Done),
+    fn look(&mut self, duty: &Duty, wanted: Side, now: Instant) -> Begun {
+        Ok(Then::Is(match duty.kind {
+            Kind::Guard | Kind::Adverts | Kind::Firewall => self.look_at_filter(duty)?,
+            Kind::Dhcp => return self.look_at_dhcp(duty),
+            Kind::Conntrack => self.look_at_conntrack(now),
+            Kind::Route => route::look(&mut self.tools.netlink, &duty.name)?,
+            Kind::Interface => self.interface(&duty.name, wanted)?,
             Kind::Service => {
-                let program = self.service(&duty.name, "running")?;
-                Ok(Way::Steps(Recipe::ask(program, Seen::As(Side::Master), Seen::As(Side::Standby))))
+                self.attempt(&duty.name, "running")?;
+                return Ok(Then::ByStatus { zero: Seen::As(Side::Master), other: Seen::As(Side::Standby) });
             }
-            Kind::Reload => done(Seen::Unknown),
-        }
+            Kind::Reload => Seen::Unknown,
+        }))
     }
 
-    fn bring(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+    fn bring(&mut self, duty: &Duty, side: Side) -> Begun {
         match duty.kind {
             Kind::Guard | Kind::Adverts | Kind::Firewall => self.bring_filter(duty, side),
             Kind::Dhcp => self.bring_dhcp(duty, side),
             Kind::Conntrack => self.bring_conntrack(duty, side),
-            Kind::Route => route::bring(&mut self.tools.netlink, &duty.name, side, |gateway| {
-                self.scene.system.device_towards(gateway)
-            })
-            .map(Way::Done),
+            Kind::Route => {
+                let device = |gateway| self.scene.system.device_towards(gateway);
+                route::bring(&mut self.tools.netlink, &duty.name, side, &device)?;
+                Ok(Then::to(side))
+            }
             Kind::Interface => self.bring_interface(&duty.name, side),
             Kind::Service => self.bring_service(&duty.name, side),
-            Kind::Reload => match side {
-                Side::Master => {
-                    let program = self.service(&duty.name, "reload")?;
-                    Ok(Way::Steps(Recipe::to(side, vec![Op::Run(program)])))
+            Kind::Reload => {
+                if side == Side::Master {
+                    self.run(&duty.name, "reload")?;
                 }
-                Side::Standby | Side::Gone => Ok(Way::Done(Seen::As(side))),
-            },
+                Ok(Then::to(side))
+            }
         }
     }
 
     // --- DHCP ---
 
-    fn drop_ins(&self, duty: &Duty) -> Result<Vec<PathBuf>, String> {
+    fn drop_ins(&self, duty: &Duty) -> Result<Vec<PathBuf>, Box<str>> {
         let name = format!("{}.conf", firewall::table("dhcp", &duty.group));
-        let directories = match &self.scene.config.tools.dnsmasq_dir {
-            Some(given) => vec![PathBuf::from(given)],
-            None => self.tools.dhcp.directories.clone(),
-        };
-        if directories.is_empty() {
-            return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".to_owned());
+        let mut files = Vec::new();
+        match &self.scene.config.tools.dnsmasq_dir {
+            Some(given) => files.push(Path::new(given).join(&name)),
+            None => {
+                for directory in &self.tools.dhcp.directories {
+                    files.push(directory.join(&name));
+                }
+            }
         }
-        Ok(directories.into_iter().map(|directory| directory.join(&name)).into_vec())
+        if files.is_empty() {
+            return Err("no 'config dnsmasq' in /etc/config/dhcp, and no option dnsmasq_dir".into());
+        }
+        Ok(files)
     }
 
     /// A server that has ended answers nobody, whatever it was started with.
-    fn look_at_dhcp(&self, duty: &Duty) -> Result<Way, String> {
+    fn look_at_dhcp(&mut self, duty: &Duty) -> Begun {
         let seen = self.dhcp_side(duty);
         if !matches!(seen, Seen::As(_)) {
-            return Ok(Way::Done(seen));
+            return Ok(Then::Is(seen));
         }
-        Ok(Way::Steps(Recipe::ask(self.service("dnsmasq", "running")?, seen, Seen::Neither)))
+        self.attempt("dnsmasq", "running")?;
+        Ok(Then::ByStatus { zero: seen, other: Seen::Neither })
     }
 
     /// What dnsmasq was started with last, if what it would be started with now is the same.
@@ -243,55 +247,60 @@ impl Toolbox<'_, '_> {
         self.scene.run_dir.file(&firewall::table("dhcp", &duty.group)).with_extension("started")
     }
 
-    fn bring_dhcp(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+    fn bring_dhcp(&mut self, duty: &Duty, side: Side) -> Begun {
         let stamp = self.dhcp_stamp(duty);
         let text = dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
         let files = self.drop_ins(duty)?;
-        let mut ops = vec![Op::Remove(stamp.clone()), Op::Try(self.service("dnsmasq", "stop")?)];
-        ops.extend(files.into_iter().map(|file| match side {
-            Side::Master | Side::Standby => Op::Write(file, text.clone()),
-            Side::Gone => Op::Remove(file),
-        }));
+        self.ops.push(Op::Remove(stamp.clone()));
+        self.attempt("dnsmasq", "stop")?;
+        for file in files {
+            self.ops.push(match side {
+                Side::Master | Side::Standby => Op::Write(file, text.clone()),
+                Side::Gone => Op::Remove(file),
+            });
+        }
         if side == Side::Master {
-            ops.push(Op::PrepareLeases);
+            self.ops.push(Op::PrepareLeases);
         }
-        ops.push(Op::Run(self.service("dnsmasq", "start")?));
+        self.run("dnsmasq", "start")?;
         if side != Side::Gone {
-            ops.push(Op::Write(stamp, text));
+            self.ops.push(Op::Write(stamp, text));
         }
-        Ok(Way::Steps(Recipe::to(side, ops)))
+        Ok(Then::to(side))
     }
 
     // --- connections ---
 
-    fn look_at_conntrack(&mut self, now: Instant) -> Way {
-        let Some(side) = self.tools.conntrackd.side() else { return Way::Done(Seen::Neither) };
-        let dir = self.scene.run_dir.file("");
-        let found = program("conntrackd").ok();
-        match found.and_then(|program| self.tools.conntrackd.ask(&program, &dir, now)) {
-            Some(ask) => Way::Steps(Recipe::to(side, vec![Op::Try(ask)])),
-            None => Way::Done(Seen::As(side)),
+    fn look_at_conntrack(&mut self, now: Instant) -> Seen {
+        let Some(side) = self.tools.conntrackd.side() else { return Seen::Neither };
+        if let Ok(program) = program("conntrackd") {
+            let ask = self.tools.conntrackd.ask(&program, &self.scene.run_dir.file(""), now);
+            self.ops.extend(ask.map(Op::Try));
         }
+        Seen::As(side)
     }
 
-    fn bring_conntrack(&mut self, duty: &Duty, side: Side) -> Result<Way, String> {
+    fn bring_conntrack(&mut self, duty: &Duty, side: Side) -> Begun {
         // First of all: from here on nothing that ends on this router ends on the other one.
         self.tools.conntrackd.stop(&mut self.tools.children);
         if side == Side::Gone {
-            return Ok(Way::Done(Seen::As(side)));
+            return Ok(Then::to(side));
         }
-        let conntrackd = program("conntrackd").map_err(|_| "conntrackd is not installed".to_owned())?;
+        let conntrackd = program("conntrackd")?;
         let between = self.between(duty).ok_or("no address of this or the other router is known yet")?;
-        let own = self.scene.system.own_addresses();
-        let vips = self.scene.config.instances.iter().flat_map(|it| it.vips.iter().map(|vip| vip.address));
-        let mut ignored: Vec<IpAddr> =
-            own.into_iter().chain(vips).filter(|address| !is_link_local(*address)).into_vec();
+        let mut ignored = self.scene.system.own_addresses();
+        for instance in &self.scene.config.instances {
+            for vip in &instance.vips {
+                ignored.push(vip.address);
+            }
+        }
+        ignored.retain(|address| !is_link_local(*address));
         ignored.sort_unstable();
         ignored.dedup();
         let dir = self.scene.run_dir.file("");
         let text = super::conntrackd::configuration(&between, side, &dir, &ignored);
         self.tools.conntrackd.start(&conntrackd, &dir, &text, side, &mut self.tools.children)?;
-        Ok(Way::Done(Seen::As(side)))
+        Ok(Then::to(side))
     }
 
     /// Where this router and the next one of the group meet.
@@ -314,10 +323,15 @@ impl Toolbox<'_, '_> {
 }
 
 /// Where a program is.
-pub(super) fn program(name: &str) -> Result<String, String> {
+pub(super) fn program(name: &str) -> Result<String, Box<str>> {
     let places = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-    let mut paths = places.iter().map(|place| format!("{place}/{name}"));
-    paths.find(|path| Path::new(path).exists()).ok_or_else(|| format!("{name} is not installed"))
+    for place in places {
+        let path = [place, name].join("/");
+        if Path::new(&path).exists() {
+            return Ok(path);
+        }
+    }
+    Err(format!("{name} is not installed").into())
 }
 
 pub(super) fn is_link_local(address: IpAddr) -> bool {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use log::Level;
 
-use crate::collect::IntoVec as _;
+use crate::collect::take_first;
 use crate::config::Secs;
 use crate::config::model::Config;
 use crate::daemon::notify::Line;
@@ -18,7 +18,6 @@ use crate::engine::{Instant, RoleChange};
 use crate::exec::child::Ending;
 use crate::exec::children::{Children, Ended, Program};
 use crate::reconcile::Row;
-use crate::sorted::Map;
 use crate::status::Happening;
 
 use super::hands::Scene;
@@ -29,8 +28,8 @@ pub struct HookRuns {
     queue: Hooks,
     running: Option<Running>,
     runs: u32,
-    /// By name.
-    results: Map<String, Outcome>,
+    /// What came of each last: lines of the status, by name.
+    results: Vec<Row>,
     lines: Vec<Line>,
 }
 
@@ -43,13 +42,6 @@ struct Running {
     deadline: Instant,
     /// Since when there is a newer role.
     outdated: Option<Instant>,
-}
-
-#[derive(Debug)]
-enum Outcome {
-    Running,
-    Done,
-    Failed(String),
 }
 
 /// A program to run.
@@ -104,7 +96,7 @@ impl HookRuns {
             }
             children.kill(running.number);
             let message = format!("killed after {} s", Secs(now.since(running.begun)));
-            self.over(Err(message), now);
+            self.over(Err(message.into()), now);
         }
         while self.running.is_none() {
             let next = match self.queue.current() {
@@ -134,12 +126,12 @@ impl HookRuns {
         program.environment = environment(&run.change);
         self.runs = self.runs.wrapping_add(1);
         let number = NUMBERS | (self.runs & 0xffff);
-        self.results.insert(name.clone(), Outcome::Running);
+        self.note(&name, "running", None);
         let started = children.start(number, &program);
         let deadline = now.after(DEADLINE);
         self.running = Some(Running { number, run, name, begun: now, deadline, outdated: None });
         if let Err(error) = started {
-            self.over(Err(error.to_string()), now);
+            self.over(Err(error.to_string().into()), now);
         }
     }
 
@@ -157,28 +149,37 @@ impl HookRuns {
         self.over(result, now);
     }
 
-    fn over(&mut self, result: Result<(), String>, now: Instant) {
+    fn over(&mut self, result: Result<(), Box<str>>, now: Instant) {
         let Some(Running { run, name, begun, .. }) = self.running.take() else { return };
         let Change { subject, action, group, from, to, epoch, .. } = run.change;
         let told = if subject.is_empty() { format!("group {group}, {from} -> {to}") } else { action };
         let took = Secs(now.since(begun));
-        let how = result.as_ref().err().map_or("exit status 0", String::as_str);
+        let how = result.as_ref().err().map_or("exit status 0", |error| error);
         let message = format!("hook {name} ({told}): {how}, after {took} s");
         let level = if result.is_ok() { Level::Info } else { Level::Warn };
-        let happening = Happening {
-            event: "hook".into(),
-            message,
-            group: some(group),
-            from: some(from),
-            to: some(to),
-            epoch,
-            ..Happening::default()
-        };
-        self.lines.push(Line { level, happening });
-        let outcome = result.err().map_or(Outcome::Done, Outcome::Failed);
-        self.results.insert(name, outcome);
-        while self.results.len() > RESULTS_MAX {
-            self.results.pop_first();
+        let mut line = Line::new(level, "hook", message);
+        line.happening.group = some(group);
+        line.happening.from = some(from);
+        line.happening.to = some(to);
+        line.happening.epoch = epoch;
+        self.lines.push(line);
+        let observed = if result.is_ok() { "done" } else { "failed" };
+        self.note(&name, observed, result.err().map(String::from));
+    }
+
+    /// Remembers how a hook is.
+    fn note(&mut self, name: &str, observed: &'static str, error: Option<String>) {
+        let at = self.results.iter().position(|row| *row.name >= *name).unwrap_or(self.results.len());
+        match self.results.get_mut(at) {
+            Some(row) if row.name == name => (row.observed, row.error) = (observed, error),
+            Some(_) | None => {
+                let name = name.to_owned();
+                let row = Row { kind: "hook", name, wanted: "done", observed, error, retry_in: None };
+                self.results.insert(at, row);
+                if self.results.len() > RESULTS_MAX {
+                    take_first(&mut self.results);
+                }
+            }
         }
     }
 
@@ -193,15 +194,8 @@ impl HookRuns {
     }
 
     /// The lines of the status.
-    pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.results.iter().map(|(name, outcome)| {
-            let (observed, error) = match outcome {
-                Outcome::Running => ("running", None),
-                Outcome::Done => ("done", None),
-                Outcome::Failed(error) => ("failed", Some(error.clone())),
-            };
-            Row { kind: "hook", name: name.clone(), wanted: "done", observed, error, retry_in: None }
-        })
+    pub fn rows(&self) -> &[Row] {
+        &self.results
     }
 }
 
@@ -223,18 +217,37 @@ fn hooks(config: &Config, change: &Change) -> Vec<Hook> {
 /// OpenWrt's way: each file is read by a shell of its own, after its library.
 fn hotplug(dir: &Path) -> Vec<Hook> {
     let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).take(HOOKS_MAX).into_vec();
-    paths.retain(|path| path.is_file());
-    let mut names = paths.iter().map(|path| path.to_string_lossy().into_owned()).into_vec();
+    let mut names = Vec::new();
+    for entry in entries.flatten().take(HOOKS_MAX) {
+        let path = entry.path();
+        if path.is_file() {
+            names.push(path.to_string_lossy().into_owned());
+        }
+    }
     names.sort_unstable();
-    names.into_iter().map(|name| Hook { program: Program::shell(SOURCE, &[&name]), name }).into_vec()
+    let mut hooks = Vec::new();
+    for name in names {
+        hooks.push(Hook { program: Program::shell(SOURCE, &[&name]), name });
+    }
+    hooks
 }
 
 fn environment(change: &Change) -> Vec<(&'static str, String)> {
-    let Change { subject: _, action, group, from, to, cause, epoch } = change.clone();
+    let Change { subject: _, action, group, from, to, cause, epoch } = change;
     let epoch = epoch.map(|epoch| epoch.to_string()).unwrap_or_default();
-    let values = ["gwha".to_owned(), action, group, from, to, cause, epoch];
-    ["HOTPLUG_TYPE", "ACTION", "GROUP", "FROM", "TO", "CAUSE", "EPOCH"].into_iter().zip(values).into_vec()
+    let mut all = Vec::new();
+    for (name, value) in [
+        ("HOTPLUG_TYPE", "gwha"),
+        ("ACTION", action),
+        ("GROUP", group),
+        ("FROM", from),
+        ("TO", to),
+        ("CAUSE", cause),
+        ("EPOCH", &epoch),
+    ] {
+        all.push((name, value.to_owned()));
+    }
+    all
 }
 
 /// What else hooks are told of, and what it is about: the newest of each is told.

@@ -11,7 +11,7 @@ use crate::duties::{Answer, Seen, Side};
 use crate::exec::child::Ending;
 use crate::exec::children::{Ended, Program};
 
-use super::firewall::Ruleset;
+use super::firewall::Loaded;
 
 /// A step.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +27,7 @@ pub enum Op {
     /// A file that has to be gone.
     Remove(PathBuf),
     /// A table of the packet filter is there, as for this side.
-    Loaded(Ruleset, Side),
+    Loaded(Loaded),
     /// What both routers know of leases goes to where the DHCP server, which does not run, finds it when it starts.
     PrepareLeases,
 }
@@ -68,22 +68,19 @@ pub enum Running {
     Call(CallId),
 }
 
+impl Then {
+    /// It is as on this side.
+    pub fn to(side: Side) -> Then {
+        Then::Is(Seen::As(side))
+    }
+}
+
 impl Recipe {
-    /// Steps to a state.
-    pub fn to(side: Side, ops: Vec<Op>) -> Recipe {
-        Recipe { ops, then: Then::Is(Seen::As(side)), running: None }
-    }
-
-    /// A program whose status tells how a thing is.
-    pub fn ask(program: Program, zero: Seen, other: Seen) -> Recipe {
-        Recipe { ops: vec![Op::Try(program)], then: Then::ByStatus { zero, other }, running: None }
-    }
-
     /// The program that was run has ended: whether to go on.
     ///
     /// # Errors
     /// The reason why the attempt has failed.
-    pub fn program_ended(&mut self, ended: &Ended) -> Result<(), String> {
+    pub fn program_ended(&mut self, ended: &Ended) -> Result<(), Box<str>> {
         let running = self.running.take();
         if let Then::ByStatus { zero, other } = self.then {
             if self.ops.is_empty() {
@@ -114,21 +111,23 @@ impl Recipe {
 ///
 /// # Errors
 /// With the path, for people.
-pub fn write(path: &Path, text: &str) -> Result<(), String> {
+pub fn write(path: &Path, text: &str) -> Result<(), Box<str>> {
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = made.and_then(|()| disk::replace(path, 0o644, text.as_bytes()));
-    written.map(drop).map_err(|error| format!("{}: {}", path.display(), plain(&error)))
+    written.map(drop).map_err(|error| failed(path, &error))
 }
 
 /// Removes a file, if it is there.
 ///
 /// # Errors
 /// With the path, for people.
-pub fn remove(path: &PathBuf) -> Result<(), String> {
+pub fn remove(path: &Path) -> Result<(), Box<str>> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(format!("{}: {}", path.display(), plain(&error)))
-        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(path, &error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Box<str> {
+    format!("{}: {}", path.display(), plain(error)).into()
 }

@@ -57,40 +57,45 @@ impl Wanted {
     }
 
     /// Our routes through this gateway, in this table or, if it was another one once, in others.
-    fn routes(self, netlink: &mut Socket) -> Result<Vec<Route>, Error> {
+    fn routes(self, netlink: &mut Socket) -> Result<Vec<Route>, Box<str>> {
         let mut found = Vec::new();
-        netlink.dump(&route::dump(self.family(), MARK), &mut |event| {
+        let mut visit = |event| {
             if let Event::Route(route) = event {
                 let is_ours = route.protocol == MARK && route.gateway == Some(self.gateway);
                 if is_ours && route.table == self.table && route.destination.length() == 0 {
                     found.push(route);
                 }
             }
-        })?;
+        };
+        netlink.dump(&route::dump(self.family(), MARK), &mut visit).map_err(words)?;
         Ok(found)
     }
 
-    fn rules(self, netlink: &mut Socket) -> Result<Vec<Rule>, Error> {
+    fn rules(self, netlink: &mut Socket) -> Result<Vec<Rule>, Box<str>> {
         let mut found = Vec::new();
         let Some(wanted) = self.rule() else { return Ok(found) };
-        netlink.dump(&rule::dump(self.family()), &mut |event| {
+        let mut visit = |event| {
             if let Event::Rule(rule) = event {
                 if (rule.priority, rule.table) == (wanted.priority, wanted.table) {
                     found.push(rule);
                 }
             }
-        })?;
+        };
+        netlink.dump(&rule::dump(self.family()), &mut visit).map_err(words)?;
         Ok(found)
     }
 }
 
+fn words(error: Error) -> Box<str> {
+    error.to_string().into()
+}
+
 /// How it is.
-pub fn look(netlink: &mut Option<Socket>, name: &str) -> Result<Seen, String> {
+pub fn look(netlink: &mut Option<Socket>, name: &str) -> Result<Seen, Box<str>> {
     let netlink = netlink.as_mut().ok_or(NO_NETLINK)?;
     let wanted = Wanted::of(name).ok_or(BAD_NAME)?;
-    let words = |error: Error| error.to_string();
-    let is_route = !wanted.routes(netlink).map_err(words)?.is_empty();
-    let is_rule = !wanted.rules(netlink).map_err(words)?.is_empty();
+    let is_route = !wanted.routes(netlink)?.is_empty();
+    let is_rule = !wanted.rules(netlink)?.is_empty();
     Ok(match (is_route, is_rule || wanted.rule.is_none()) {
         (true, true) => Seen::As(Side::Standby),
         (false, _) if !is_rule => Seen::As(Side::Master),
@@ -103,36 +108,35 @@ pub fn bring(
     netlink: &mut Option<Socket>,
     name: &str,
     side: Side,
-    device: impl Fn(IpAddr) -> Option<IfIndex>,
-) -> Result<Seen, String> {
+    device: &dyn Fn(IpAddr) -> Option<IfIndex>,
+) -> Result<(), Box<str>> {
     let netlink = netlink.as_mut().ok_or(NO_NETLINK)?;
     let wanted = Wanted::of(name).ok_or(BAD_NAME)?;
-    let words = |error: Error| error.to_string();
     match side {
         Side::Standby => {
             let device =
                 device(wanted.gateway).ok_or("no interface has an address in the gateway's network")?;
             netlink.request(&wanted.route(device).add(Existing::Replace)).map_err(words)?;
-            if let (Some(rule), true) = (wanted.rule(), wanted.rules(netlink).map_err(words)?.is_empty()) {
+            if let (Some(rule), true) = (wanted.rule(), wanted.rules(netlink)?.is_empty()) {
                 netlink.request(&rule.add(Existing::Refuse)).map_err(words)?;
             }
         }
         Side::Master | Side::Gone => {
-            for rule in wanted.rules(netlink).map_err(words)? {
+            for rule in wanted.rules(netlink)? {
                 if rule.protocol == MARK {
                     netlink.request(&rule.delete()).map_err(words)?;
                 }
             }
-            for route in wanted.routes(netlink).map_err(words)? {
+            for route in wanted.routes(netlink)? {
                 netlink.request(&route.delete()).map_err(words)?;
             }
         }
     }
-    Ok(Seen::As(side))
+    Ok(())
 }
 
 /// The devices that a default route of somebody else leaves by.
-pub fn default_devices(netlink: &mut Option<Socket>) -> Result<Vec<IfIndex>, String> {
+pub fn default_devices(netlink: &mut Option<Socket>) -> Result<Vec<IfIndex>, Box<str>> {
     let netlink = netlink.as_mut().ok_or(NO_NETLINK)?;
     let mut found = Vec::new();
     for family in [Family::V4, Family::V6] {
@@ -144,9 +148,7 @@ pub fn default_devices(netlink: &mut Option<Socket>) -> Result<Vec<IfIndex>, Str
                 }
             }
         };
-        netlink
-            .dump(&route::dump(family, Protocol::UNSPECIFIED), &mut visit)
-            .map_err(|error| error.to_string())?;
+        netlink.dump(&route::dump(family, Protocol::UNSPECIFIED), &mut visit).map_err(words)?;
     }
     Ok(found)
 }

@@ -10,8 +10,8 @@ use crate::netlink::Link;
 use crate::netlink::link::{self, Power};
 use crate::reconcile::Row;
 
-use super::hands::{Toolbox, Way};
-use super::recipe::{Op, Recipe};
+use super::hands::{Begun, Toolbox};
+use super::recipe::{Op, Then};
 use super::route;
 
 /// Adds to the line of an interface that should be up what netifd tells of one that is not (yet).
@@ -35,84 +35,95 @@ impl Toolbox<'_, '_> {
         self.scene.bus.network.interfaces().iter().find(|interface| interface.name == name)
     }
 
-    pub(super) fn interface(&self, name: &str, wanted: Side) -> Result<Seen, String> {
+    pub(super) fn interface(&self, name: &str, wanted: Side) -> Result<Seen, Box<str>> {
         if let Some(interface) = self.netifd(name) {
             return match (interface.autostart, interface.up || interface.pending) {
                 (true, true) => Ok(Seen::As(Side::Master)),
                 // It would come up later, so a standby has to take it back.
                 (true, false) if wanted != Side::Master => Ok(Seen::Neither),
                 (true, false) if !interface.available => {
-                    Err("netifd wants it up, but its device is not there".to_owned())
+                    Err("netifd wants it up, but its device is not there".into())
                 }
-                (true, false) => Err("netifd wants it up, and can't bring it up".to_owned()),
+                (true, false) => Err("netifd wants it up, and can't bring it up".into()),
                 (false, true) => Ok(Seen::Unknown),
                 (false, false) => Ok(Seen::As(Side::Standby)),
             };
         }
         if self.scene.system.is_openwrt() {
-            return Err("netifd is not there, or does not know it".to_owned());
+            return Err(UNKNOWN.into());
         }
         let link = self.plain_link(name)?;
         Ok(Seen::As(if link.flags.is_up() { Side::Master } else { Side::Standby }))
     }
 
-    fn plain_link(&self, name: &str) -> Result<Link, String> {
+    fn plain_link(&self, name: &str) -> Result<&Link, Box<str>> {
         let device = self.scene.system.resolve(&LinkRef::Interface(name.to_owned()));
         let link = device.and_then(|device| self.scene.system.link_named(device));
-        link.copied().ok_or_else(|| "there is no such device".to_owned())
+        link.ok_or_else(|| "there is no such device".into())
     }
 
-    pub(super) fn bring_interface(&mut self, name: &str, side: Side) -> Result<Way, String> {
+    pub(super) fn bring_interface(&mut self, name: &str, side: Side) -> Begun {
         let known = self.netifd(name).map(|interface| interface.device.clone());
         let is_netifd = known.is_some();
         if !is_netifd && side != Side::Gone && self.scene.system.is_openwrt() {
-            return Err("netifd is not there, or does not know it".to_owned());
+            return Err(UNKNOWN.into());
         }
         match (is_netifd, side) {
             // As netifd would have it by itself. Its own command, since there may be no daemon to be on the bus.
             (_, Side::Gone) if self.scene.system.is_openwrt() && !self.tools.dhcp.is_manual(name) => {
                 let call = Program::new(&["/bin/ubus", "call", &format!("network.interface.{name}"), "up"]);
-                Ok(Way::Steps(Recipe::to(side, vec![Op::Try(call)])))
+                self.ops.push(Op::Try(call));
             }
-            (_, Side::Gone) => Ok(Way::Done(Seen::As(side))),
-            (true, Side::Master) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::up(name))]))),
+            (_, Side::Gone) => {}
+            (true, Side::Master) => self.ops.push(Op::Call(netifd::up(name))),
             // A macvlan is silent already; netifd and its scripts take their time.
-            (true, Side::Standby) => Ok(Way::Steps(Recipe::to(side, vec![Op::Call(netifd::down(name))]))),
+            (true, Side::Standby) => self.ops.push(Op::Call(netifd::down(name))),
             (false, Side::Master | Side::Standby) => {
                 let power = if side == Side::Master { Power::Up } else { Power::Down };
-                let link = self.plain_link(name)?;
-                self.power(&link, power)?;
-                Ok(Way::Done(Seen::As(side)))
+                let index = self.plain_link(name)?.index;
+                let netlink = self.tools.netlink.as_mut().ok_or(route::NO_NETLINK)?;
+                netlink.request(&link::set_power(index, power)).map_err(|error| error.to_string())?;
             }
         }
+        Ok(Then::to(side))
     }
 
-    fn power(&mut self, link: &Link, power: Power) -> Result<(), String> {
-        let netlink = self.tools.netlink.as_mut().ok_or(route::NO_NETLINK)?;
-        netlink.request(&link::set_power(link.index, power)).map_err(|error| error.to_string())
+    /// A step: a service is told something, and has to do it.
+    pub(super) fn run(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
+        let program = self.service(name, verb)?;
+        self.ops.push(Op::Run(program));
+        Ok(())
+    }
+
+    /// A step: a service is told something, whether it does it or not.
+    pub(super) fn attempt(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
+        let program = self.service(name, verb)?;
+        self.ops.push(Op::Try(program));
+        Ok(())
     }
 
     /// How a service is told something: by its init script, or by the configured program.
-    pub(super) fn service(&self, name: &str, verb: &str) -> Result<Program, String> {
+    fn service(&self, name: &str, verb: &str) -> Result<Program, Box<str>> {
         let script = format!("/etc/init.d/{name}");
         match &self.scene.config.tools.service_command {
             Some(command) => Ok(Program::new(&[command, name, verb])),
             None if Path::new(&script).exists() => Ok(Program::new(&[&script, verb])),
-            None => Err(format!("there is no {script}, and no option service_command")),
+            None => Err(format!("there is no {script}, and no option service_command").into()),
         }
     }
 
-    pub(super) fn bring_service(&mut self, name: &str, side: Side) -> Result<Way, String> {
-        let verb = match side {
-            Side::Master => "start",
-            Side::Standby => "stop",
+    pub(super) fn bring_service(&mut self, name: &str, side: Side) -> Begun {
+        match side {
+            Side::Master => self.run(name, "start")?,
+            Side::Standby => self.run(name, "stop")?,
             Side::Gone => {
                 // As it would be after a boot without gwha.
-                let restore =
-                    Program::shell("\"$0\" enabled && \"$0\" start", &[&format!("/etc/init.d/{name}")]);
-                return Ok(Way::Steps(Recipe::to(side, vec![Op::Try(restore)])));
+                let script = format!("/etc/init.d/{name}");
+                self.ops.push(Op::Try(Program::shell("\"$0\" enabled && \"$0\" start", &[&script])));
             }
-        };
-        Ok(Way::Steps(Recipe::to(side, vec![Op::Run(self.service(name, verb)?)])))
+        }
+        Ok(Then::to(side))
     }
 }
+
+const UNKNOWN: &str = "netifd is not there, or does not know it";

@@ -1,6 +1,5 @@
 //! The other routers: what the channel says of them, and what to make of it together with the adverts.
 
-use crate::collect::IntoVec as _;
 use crate::engine::{GroupView, PeerState, Role};
 use crate::peer::about;
 use crate::peer::dial::Reach;
@@ -10,22 +9,27 @@ use crate::peer::session::End;
 use crate::status::{self, Health, Status};
 
 use super::super::peering::{KeyState, Known};
+use super::warnings::Findings;
 use super::{Sources, rounded, seconds};
 
 /// Shows the other routers.
 pub fn show(sources: &Sources<'_>, status: &mut Status) {
     let views = sources.peering.mesh.views(sources.now);
-    let mut peers: Vec<status::Peer> = views.iter().map(|view| peer(sources, view)).into_vec();
     match &sources.peering.key {
         KeyState::Off => {}
         KeyState::Unusable(file, error) => {
             status.peer.state = Some("off".into());
             status.peer.error = Some(format!("{file}: {error}"));
         }
-        KeyState::Good if peers.len() == 1 => status.peer = peers.swap_remove(0),
         KeyState::Good => {
-            status.peer = peers.first().cloned().unwrap_or_default();
-            status.peers = peers;
+            for (place, view) in views.iter().enumerate() {
+                if place == 0 {
+                    status.peer = peer(sources, view);
+                }
+                if views.len() > 1 {
+                    status.peers.push(peer(sources, view));
+                }
+            }
         }
     }
 }
@@ -78,74 +82,62 @@ fn reason(trouble: &Reach, ended: Option<&End>) -> Option<String> {
     })
 }
 
-/// What is not as it should be between the routers.
-pub fn warnings(
-    sources: &Sources<'_>,
-    groups: &[GroupView],
-    status: &Status,
-) -> Vec<(Health, (&'static str, String))> {
-    let mut found = Vec::new();
+/// Adds what is not as it should be between the routers.
+pub fn judge(sources: &Sources<'_>, groups: &[GroupView], status: &Status, findings: &mut Findings) {
     match &sources.peering.key {
-        KeyState::Off => return found,
+        KeyState::Off => return,
         KeyState::Unusable(file, error) => {
             let code = if error.starts_with("there is no") { "key_missing" } else { "key_refused" };
-            found.push((Health::Degraded, (code, format!("no sync with the other router: {file}: {error}"))));
-            return found;
+            findings.degraded(code, format!("no sync with the other router: {file}: {error}"));
+            return;
         }
         KeyState::Good => {}
     }
-    let is_heard = status.instances.iter().flat_map(|it| &it.peers).any(|it| it.state == "alive");
-    for view in sources.peering.mesh.views(sources.now) {
+    let is_heard = status.instances.iter().any(|it| it.peers.iter().any(|peer| peer.state == "alive"));
+    for view in &sources.peering.mesh.views(sources.now) {
         let name = view.hello.as_ref().map(|hello| clean(&hello.node)).filter(|name| !name.is_empty());
         let name = name.or(view.address.map(|it| it.to_string())).unwrap_or_default();
         if let Some(trouble) = &view.trouble {
-            found.extend(unconnected(&name, &view, trouble, is_heard).map(|it| (Health::Degraded, it)));
-            continue;
-        }
-        if let Some(known) = sources.peering.known.get(&view.id) {
-            found
-                .extend(connected(sources, &name, &view, known).into_iter().map(|it| (Health::Degraded, it)));
-            found.extend(contradictions(sources, &name, known, groups));
+            unconnected(&name, view, trouble, is_heard, findings);
+        } else if let Some(known) = sources.peering.known.get(&view.id) {
+            connected(sources, &name, view, known, findings);
+            contradictions(sources, &name, known, groups, findings);
         }
     }
-    found
 }
 
-fn unconnected(name: &str, view: &View, trouble: &Reach, is_heard: bool) -> Option<(&'static str, String)> {
+fn unconnected(name: &str, view: &View, trouble: &Reach, is_heard: bool, findings: &mut Findings) {
     let why = reason(trouble, view.ended.as_ref()).unwrap_or_default();
-    Some(match trouble {
-        Reach::Unknown => return None,
-        Reach::Key => ("peer_key", format!("peer {name}: {why}")),
+    let (code, but) = match trouble {
+        Reach::Unknown => return,
+        Reach::Key => ("peer_key", ""),
         // Its adverts come, so it lives: only the channel is broken.
-        _ if is_heard => {
-            ("peer_channel", format!("peer {name}: its adverts are heard, but not its channel: {why}"))
-        }
-        Reach::Refused => ("peer_process_dead", format!("peer {name}: {why}")),
-        Reach::NoAnswer => ("peer_host_dead", format!("peer {name}: {why}")),
-        Reach::Other(_) => ("peer_channel", format!("peer {name}: {why}")),
-    })
+        _ if is_heard => ("peer_channel", "its adverts are heard, but not its channel: "),
+        Reach::Refused => ("peer_process_dead", ""),
+        Reach::NoAnswer => ("peer_host_dead", ""),
+        Reach::Other(_) => ("peer_channel", ""),
+    };
+    findings.degraded(code, format!("peer {name}: {but}{why}"));
 }
 
-fn connected(sources: &Sources<'_>, name: &str, view: &View, known: &Known) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
+fn connected(sources: &Sources<'_>, name: &str, view: &View, known: &Known, findings: &mut Findings) {
     if let Some(setup) = &known.setup {
-        found.extend(about::differences(&sources.peering.setup, setup));
+        for (code, message) in about::differences(&sources.peering.setup, setup) {
+            findings.degraded(code, message);
+        }
     }
-    let version = view.hello.as_ref().map(|hello| hello.version.as_str()).unwrap_or_default();
+    let version = view.hello.as_ref().map_or("", |hello| &hello.version);
     if version != env!("CARGO_PKG_VERSION") {
         let own = env!("CARGO_PKG_VERSION");
-        found.push(("peer_version", format!("peer {name} runs gwha {version}, this router {own}")));
+        findings.degraded("peer_version", format!("peer {name} runs gwha {version}, this router {own}"));
     }
     if known.state.as_ref().is_some_and(|(state, _)| state.maintenance) {
-        found.push((
-            "peer_maintenance",
-            format!("peer {name} is in maintenance: it serves only if nobody else does"),
-        ));
+        let text = format!("peer {name} is in maintenance: it serves only if nobody else does");
+        findings.degraded("peer_maintenance", text);
     }
     if view.hello.as_ref().is_some_and(|hello| hello.node == super::host_name()) {
-        found.push(("peer_name", format!("both routers have the name {name}")));
+        findings.degraded("peer_name", format!("both routers have the name {name}"));
     }
-    found
 }
 
 /// Where the adverts say something else than the channel, on which the peer is alive: the segment is broken.
@@ -154,31 +146,32 @@ fn contradictions(
     name: &str,
     known: &Known,
     groups: &[GroupView],
-) -> Vec<(Health, (&'static str, String))> {
-    let mut found = Vec::new();
+    findings: &mut Findings,
+) {
     let config = sources.engine.config();
     for (group, view) in config.groups.iter().zip(groups) {
         if known.role(&group.name) != Some(Role::Master.name()) {
             continue;
         }
-        let silent = group.instances.iter().filter_map(|id| {
+        let mut silent = Vec::new();
+        for id in &group.instances {
             let seen = sources.engine.instance(*id, sources.now);
             let is_silent =
                 seen.problem.is_none() && seen.peers.iter().all(|it| it.state == PeerState::Silent);
             let settled = sources.now.since(view.since) > seen.master_down;
-            (is_silent && settled).then(|| config.instances.get(id.index()).map(|it| it.name.clone()))?
-        });
-        let silent: Vec<String> = silent.into_vec();
+            if let (true, Some(instance)) = (is_silent && settled, config.instances.get(id.index())) {
+                silent.push(instance.name.as_str());
+            }
+        }
         if silent.is_empty() {
             continue;
         }
-        let where_ = silent.join(", ");
         let text = format!(
-            "group {}: peer {name} is alive and master, but its adverts do not arrive on {where_}: that segment is broken",
-            group.name
+            "group {}: peer {name} is alive and master, but its adverts do not arrive on {}: that segment is broken",
+            group.name,
+            silent.join(", ")
         );
         let health = if view.role == Role::Master { Health::Critical } else { Health::Degraded };
-        found.push((health, ("peer_segment", text)));
+        findings.add(health, "peer_segment", text);
     }
-    found
 }

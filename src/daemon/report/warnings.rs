@@ -22,9 +22,7 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     findings.about_twins(status);
     findings.about_tracks(status);
     findings.about_actions(status);
-    for (health, warning) in super::peers::warnings(sources, views, status) {
-        findings.add(health, warning.0, warning.1);
-    }
+    super::peers::judge(sources, views, status, &mut findings);
     if let Some(trouble) = &sources.bus {
         findings.degraded("ubus", trouble.as_str());
     }
@@ -45,7 +43,8 @@ pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     status.warnings = findings.warnings;
 }
 
-struct Findings {
+/// What is not as it should be.
+pub struct Findings {
     health: Health,
     warnings: Vec<Warning>,
 }
@@ -57,12 +56,14 @@ impl Default for Findings {
 }
 
 impl Findings {
-    fn add(&mut self, health: Health, code: &str, message: impl Into<String>) {
+    /// Adds a warning.
+    pub fn add(&mut self, health: Health, code: &str, message: impl Into<String>) {
         self.health = self.health.max(health);
         self.warnings.push(Warning { code: code.into(), message: message.into() });
     }
 
-    fn degraded(&mut self, code: &str, message: impl Into<String>) {
+    /// Adds a warning of something that does not keep the routers from serving.
+    pub fn degraded(&mut self, code: &str, message: impl Into<String>) {
         self.add(Health::Degraded, code, message);
     }
 

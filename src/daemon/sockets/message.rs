@@ -4,7 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, cmsg_space, recvmsg};
+use nix::sys::socket::{MsgFlags, SockaddrIn6, cmsg_space, recvmsg};
 use socket2::{MsgHdr, SockAddr, Socket};
 
 use crate::limits;
@@ -65,20 +65,11 @@ impl Buffer {
         let mut slices = [IoSliceMut::new(&mut self.bytes)];
         let received =
             recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty());
-        let message = match received {
-            Ok(message) => message,
+        let (source, length) = match received {
+            Ok(message) => (message.address.map(|address| address.ip()), message.bytes),
             Err(errno) => return failed(&errno.into()),
         };
-        let (mut destination, mut hop_limit) = (None, None);
-        for control in message.cmsgs().into_iter().flatten() {
-            if let ControlMessageOwned::Ipv6PacketInfo(info) = control {
-                destination = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
-            } else if let ControlMessageOwned::Ipv6HopLimit(limit) = control {
-                hop_limit = u8::try_from(limit).ok();
-            }
-        }
-        let source = message.address.map(|address| address.ip());
-        let length = message.bytes;
+        let (destination, hop_limit) = beside(&control);
         match (source, destination, hop_limit, self.bytes.get(..length)) {
             (Some(source), Some(destination), Some(hop_limit), Some(bytes)) => Received::Packet(Packet {
                 source: source.into(),
@@ -89,6 +80,38 @@ impl Buffer {
             _ => Received::Junk,
         }
     }
+}
+
+/// To whom a packet was sent, and its hop limit, of the control messages that came with it: in the kernel's layout, with
+/// zeros behind the last.
+fn beside(mut control: &[u8]) -> (Option<Ipv6Addr>, Option<u8>) {
+    let (mut destination, mut hop_limit) = (None, None);
+    while let Some((level, kind, data, rest)) = control_message(control) {
+        match (level, kind) {
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                destination = data.first_chunk::<16>().map(|address| Ipv6Addr::from(*address));
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                hop_limit =
+                    data.first_chunk().and_then(|limit| u8::try_from(i32::from_ne_bytes(*limit)).ok());
+            }
+            _ => {}
+        }
+        control = rest;
+    }
+    (destination, hop_limit)
+}
+
+/// The first of the control messages: level and type, data, and those behind it.
+fn control_message(control: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    let (length, rest) = control.split_first_chunk()?;
+    let (level, rest) = rest.split_first_chunk()?;
+    let (kind, _) = rest.split_first_chunk()?;
+    let length = usize::from_ne_bytes(*length);
+    let data = control.get(HEADER_BYTES..length)?;
+    let next = length.checked_next_multiple_of(size_of::<usize>())?;
+    let rest = control.get(next..).unwrap_or_default();
+    Some((i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind), data, rest))
 }
 
 /// Sends a payload from `source`, whatever other addresses the device has.
@@ -164,3 +187,28 @@ const HEADER_BYTES: usize = size_of::<usize>() + 8;
 
 /// Enough for what is sent and for what is asked for on receipt.
 const CONTROL_BYTES: usize = cmsg_space::<libc::in6_pktinfo>() + cmsg_space::<libc::c_int>();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_messages_are_read_as_they_are_written() {
+        let address: Ipv6Addr = "fe80::1".parse().unwrap();
+        let mut control = [0; CONTROL_BYTES];
+        let written = packet_info(&mut control, 7, address.into()).len();
+        let limit = [
+            (HEADER_BYTES + 4).to_ne_bytes().as_slice(),
+            &libc::IPPROTO_IPV6.to_ne_bytes(),
+            &libc::IPV6_HOPLIMIT.to_ne_bytes(),
+            &255_i32.to_ne_bytes(),
+        ]
+        .concat();
+        control[written..written + limit.len()].copy_from_slice(&limit);
+
+        assert_eq!(beside(&control), (Some(address), Some(255)));
+        assert_eq!(beside(&control[..written]), (Some(address), None));
+        assert_eq!(beside(&[0; CONTROL_BYTES]), (None, None));
+        assert_eq!(beside(&[0xff; CONTROL_BYTES]), (None, None));
+    }
+}

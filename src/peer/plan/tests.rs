@@ -1,4 +1,5 @@
 use crate::config;
+use crate::netlink::IfName;
 
 use super::*;
 
@@ -34,7 +35,8 @@ fn plan(config: &Config, own: &[&str]) -> Plan {
         all.iter().find(|address| own.contains(address)).copied()
     };
     let device = |link: LinkId| {
-        Some(Device { index: link.index() as u32 + 1, name: config.links[link.index()].to_string() })
+        let name = IfName::new(config.links[link.index()].to_string())?;
+        Some(Device { index: link.index() as u32 + 1, name })
     };
     Plan::new(config, source, &own, device)
 }

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::super::blob::MAX_MESSAGE;
-use super::super::decode::{Record, Source};
+use super::super::decode::Source;
+use super::super::record::{Member, Record};
 use super::super::{Place, Table};
 use super::*;
 
@@ -25,17 +26,30 @@ struct One<T> {
 
 impl<T: Encode> Encode for One<T> {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {
-        place.members(&[("v", &self.v as &dyn Encode)])
+        let mut member = Some(("v", &self.v as &dyn Encode));
+        place.table(&mut || member.take())
     }
 }
 
-impl<T: Decode> Record for One<T> {
-    fn member(&mut self, name: &str) -> Option<&mut dyn Decode> {
-        (name == "v").then_some(&mut self.v)
+impl<T: Encode + Decode> Record for One<T> {
+    fn names(&self) -> &'static [&'static str] {
+        &["v"]
+    }
+
+    fn member(&self, place: usize) -> Option<&dyn Member> {
+        (place == 0).then_some(&self.v)
+    }
+
+    fn member_mut(&mut self, place: usize) -> Option<&mut dyn Member> {
+        (place == 0).then_some(&mut self.v)
+    }
+
+    fn is_left_out(&self, _place: usize) -> bool {
+        false
     }
 }
 
-impl<T: Decode> Decode for One<T> {
+impl<T: Encode + Decode> Decode for One<T> {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
         source.record(self)
     }
