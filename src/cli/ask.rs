@@ -97,7 +97,7 @@ pub fn reload(place: &Place) -> u8 {
 fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
     match ask(place, method, arguments, patience).and_then(|data| decoded::<Outcome>(&data)) {
         Ok(Outcome { done: true, took_ms, .. }) => {
-            let took = took_ms.map(|took| format!(" in {} ms", took as u64)).unwrap_or_default();
+            let took = took_ms.map(|took| format!(" in {} ms", took.whole())).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
         }
         Ok(Outcome { error, .. }) => {
