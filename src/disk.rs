@@ -1,10 +1,36 @@
 //! Files: read up to a limit, put in place whole, and their errors in words.
 
 use core::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+pub use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+/// Opens a file that is there. What the standard library does for it brings along errors in words, as [`failure`] says.
+///
+/// # Errors
+/// Those of `open`.
+pub fn open(path: &Path, flags: OFlag) -> io::Result<File> {
+    create(path, flags, 0)
+}
+
+/// Opens a file, which gets this mode if the flags say that it is made.
+///
+/// # Errors
+/// Those of `open`.
+pub fn create(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
+    let file = nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode))?;
+    Ok(file.into())
+}
+
+/// For a new file, which must not be there yet.
+pub const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_EXCL);
+/// For a file that is written from its beginning, there or not.
+pub const AFRESH: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
+/// For a file that is kept, there or not.
+pub const KEPT: OFlag = OFlag::O_RDWR.union(OFlag::O_CREAT);
 
 /// What is left of a file.
 ///
@@ -40,7 +66,7 @@ pub fn beginning(mut file: &File, max: usize) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Those of the system calls; `FileTooLarge` beyond `max` bytes.
 pub fn load(path: &Path, max: usize) -> io::Result<Vec<u8>> {
-    read(&File::open(path)?, max)
+    read(&open(path, OFlag::O_RDONLY)?, max)
 }
 
 /// The text of a small file; what is not UTF-8 is replaced.
@@ -57,8 +83,7 @@ pub fn text(path: &Path) -> io::Result<String> {
 /// Those of the system calls.
 pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
     let fresh = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    let mut file = create(&fresh, AFRESH, mode)?;
     file.write_all(content)?;
     fs::rename(&fresh, path)?;
     Ok(file)

@@ -1,9 +1,9 @@
 //! The run-time directory: one daemon's place for its control socket and what it remembers until the next boot.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -106,10 +106,8 @@ enum Failure {
 }
 
 fn lock(path: &Path) -> Result<Flock<File>, Failure> {
-    let mut options = OpenOptions::new();
     // Not truncated: until it is ours, the text belongs to the owner.
-    options.read(true).write(true).create(true).truncate(false).mode(0o644);
-    let file = options.open(path).map_err(Failure::Io)?;
+    let file = disk::create(path, disk::KEPT, 0o644).map_err(Failure::Io)?;
     let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
         if errno == Errno::EWOULDBLOCK {
             Failure::Held { by: owner(&file) }

@@ -1,11 +1,12 @@
 //! The two files: beside their places first, where everything that can go wrong goes wrong; then in their places.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::daemon::read_bounded;
+use crate::disk;
 use crate::peer::key::{self, Key};
 
 use super::facts::Own;
@@ -97,13 +98,13 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = disk::create(path, disk::AFRESH, 0o600)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent().map_or(Ok(()), |dir| disk::open(dir, disk::OFlag::O_RDONLY)?.sync_all())
 }
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> String {

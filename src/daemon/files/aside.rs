@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::limits;
 use crate::sync::file::rules::FRESH;
+use crate::{disk, limits};
 
 use super::place;
 use super::record::own;
@@ -25,7 +25,8 @@ impl Asides {
         let all = self.files();
         let bytes: u64 = all.iter().map(|(_, _, file)| fs::metadata(file).map_or(0, |it| it.len())).sum();
         let of_path = || all.iter().filter(|(other, ..)| other == path);
-        if of_path().any(|(.., file)| fs::read(file).is_ok_and(|kept| kept == content)) {
+        if of_path().any(|(.., file)| disk::load(file, limits::FILE_BYTES).is_ok_and(|kept| kept == content))
+        {
             return Ok(());
         }
         let is_full = of_path().count() >= limits::ASIDE_PER_FILE
@@ -46,7 +47,7 @@ impl Asides {
         let _ = fs::remove_file(&fresh);
         place::write_new(&fresh, content, own())?;
         fs::rename(&fresh, self.0.join(format!("{}.{number}", path.replace('/', "%"))))?;
-        fs::File::open(&self.0)?.sync_all()
+        disk::open(&self.0, disk::OFlag::O_RDONLY)?.sync_all()
     }
 
     /// Whose edits are kept, their numbers, and where.
