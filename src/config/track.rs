@@ -76,7 +76,7 @@ impl TrackDraft {
     pub fn read(mut reader: Reader<'_>) -> TrackDraft {
         let name = section_name(&mut reader);
         let only = reader.distinct(&ONLY);
-        let kind = reader.one_or_default(&TYPE).map(|given| given.value);
+        let kind = reader.value_or_default(&TYPE);
         let need = match kind {
             Some(TrackType::Arp | TrackType::Link) => Need::Required,
             Some(TrackType::Ping | TrackType::Tcp | TrackType::Script) | None => Need::Optional,
@@ -131,8 +131,8 @@ fn connected(reader: &mut Reader<'_>) -> Asked {
 }
 
 fn script(reader: &mut Reader<'_>) -> Option<TrackKind> {
-    let command = reader.required(&COMMAND, docs::COMMAND);
-    without_targets(reader, TrackKind::Script { command: command?.value })
+    let command = reader.required(&COMMAND, docs::COMMAND)?.value;
+    without_targets(reader, TrackKind::Script { command })
 }
 
 fn without_targets(reader: &mut Reader<'_>, kind: TrackKind) -> Option<TrackKind> {
@@ -179,16 +179,16 @@ fn is_complete(reader: &Reader<'_>, targets: usize) -> bool {
 
 fn pace(reader: &mut Reader<'_>, kind: Option<&TrackKind>) -> Option<Pace> {
     let need = reader.one_or_default(&NEED);
-    let interval = reader.one_or_default(&INTERVAL);
+    let interval = reader.value_or_default(&INTERVAL);
     let timeout = reader.one_or_default(&TIMEOUT);
-    let fall = reader.one_or_default(&FALL);
-    let rise = reader.one_or_default(&RISE);
-    let weight = reader.one_or_default(&WEIGHT);
+    let fall = reader.value_or_default(&FALL);
+    let rise = reader.value_or_default(&RISE);
+    let weight = reader.value_or_default(&WEIGHT);
 
-    let (need, interval, mut timeout) = (need?, interval?.value, timeout?);
+    let (need, interval, mut timeout) = (need?, interval?, timeout?);
     let targets = kind.map_or(usize::MAX, TrackKind::targets);
     if need.value as usize > targets {
-        reader.findings.error(need.at.clone(), Problem::NeedBeyondTargets { targets });
+        reader.findings.error(need.at, Problem::NeedBeyondTargets { targets });
     }
     if timeout.value > interval {
         if reader.place(&TIMEOUT).is_some() {
@@ -200,8 +200,8 @@ fn pace(reader: &mut Reader<'_>, kind: Option<&TrackKind>) -> Option<Pace> {
         need: u16::try_from(need.value).ok()?,
         interval,
         timeout: timeout.value,
-        fall: u16::try_from(fall?.value).ok()?,
-        rise: u16::try_from(rise?.value).ok()?,
-        weight: weight?.value,
+        fall: u16::try_from(fall?).ok()?,
+        rise: u16::try_from(rise?).ok()?,
+        weight: weight?,
     })
 }

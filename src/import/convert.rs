@@ -278,12 +278,13 @@ impl<'a> Converter<'a> {
 
     /// keepalived adds a positive weight while the test is good; gwha only takes away.
     fn weight(&mut self, used: &Entry, given: Option<&str>, role: &mut Role) -> String {
-        match given.unwrap_or("0").parse::<i32>() {
+        let given = given.unwrap_or("0");
+        let size = given.strip_prefix('-');
+        match size.unwrap_or(given).parse::<u32>() {
             Ok(0) => "fault".to_owned(),
-            Ok(weight @ -253..=-1) => weight.to_string(),
             Ok(weight @ 1..=253) => {
-                if !role.tracks.contains(&name(used.key())) {
-                    role.bonus = role.bonus.saturating_add(weight.unsigned_abs());
+                if size.is_none() && !role.tracks.contains(&name(used.key())) {
+                    role.bonus = role.bonus.saturating_add(weight);
                 }
                 format!("-{weight}")
             }
