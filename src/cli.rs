@@ -12,13 +12,12 @@ mod text;
 
 use std::ffi::CStr;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::config;
 use crate::daemon::{self, config_file, run_dir};
 use crate::peer::key::{self, Key};
-use crate::{stdio, syslog};
+use crate::{disk, stdio, syslog};
 
 use args::{Command, Invocation, Scope};
 use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
@@ -129,13 +128,8 @@ fn import(file: &Path) -> u8 {
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.
 fn keygen(file: &Path) -> u8 {
-    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
-        if let Err(error) = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
-            complain(&format!("{}: {error}", dir.display()));
-            return CRITICAL;
-        }
-    }
-    match Key::generate().and_then(|key| key.write(file)) {
+    let made = disk::make_above(file, 0o700).map_err(key::Error::Io);
+    match made.and_then(|()| Key::generate()?.write(file)) {
         Ok(()) => print(&format!("{}: written. The other router needs the same file.\n", file.display())),
         Err(error) => {
             complain(&format!("{}: {error}", file.display()));

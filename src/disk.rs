@@ -7,6 +7,7 @@ use std::path::Path;
 
 pub use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
+use nix::unistd::mkdir;
 
 /// Opens a file that is there. What the standard library does for it brings along errors in words, as [`failure`] says.
 ///
@@ -23,6 +24,38 @@ pub fn open(path: &Path, flags: OFlag) -> io::Result<File> {
 pub fn create(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
     let file = nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode))?;
     Ok(file.into())
+}
+
+/// Makes a directory, and those above it, where they are missing.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_dirs(path: &Path, mode: u32) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    make_above(path, mode)?;
+    match make_dir(path, mode) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Makes a directory.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    Ok(mkdir(path, Mode::from_bits_retain(mode))?)
+}
+
+/// Makes the directory of a file, and those above it, where they are missing.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_above(path: &Path, mode: u32) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| make_dirs(dir, mode))
 }
 
 /// For a new file, which must not be there yet.
@@ -148,6 +181,21 @@ mod tests {
         assert_eq!(text(&path).unwrap(), "new, and more");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(replace(&dir.path().join("missing/file"), 0o600, b"").is_err());
+    }
+
+    #[test]
+    fn missing_directories_are_made_down_to_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let last = dir.path().join("a/b/c");
+
+        make_above(&last.join("file"), 0o700).unwrap();
+        assert!(last.is_dir());
+        make_dirs(&last, 0o700).unwrap();
+        make_above(Path::new("file"), 0o700).unwrap();
+
+        fs::write(last.join("file"), "").unwrap();
+        assert!(make_dirs(&last.join("file"), 0o700).is_err());
+        assert!(make_dirs(&last.join("file/d"), 0o700).is_err());
     }
 
     #[test]

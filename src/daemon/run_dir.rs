@@ -1,9 +1,8 @@
 //! The run-time directory: one daemon's place for its control socket and what it remembers until the next boot.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -59,11 +58,7 @@ impl RunDir {
     /// # Errors
     /// [`Error::InUse`] if another daemon has it.
     pub fn open(path: &Path) -> Result<RunDir, Error> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(path)
-            .map_err(|error| Error::Io(path.to_owned(), error))?;
+        disk::make_dirs(path, 0o755).map_err(|error| Error::Io(path.to_owned(), error))?;
         let lock_path = path.join("lock");
         let lock = lock(&lock_path).map_err(|failure| match failure {
             Failure::Held { by } => Error::InUse { path: path.to_owned(), by },

@@ -1,8 +1,7 @@
 //! The two files: beside their places first, where everything that can go wrong goes wrong; then in their places.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::daemon::read_bounded;
@@ -48,10 +47,7 @@ pub fn stage(key: &Key, key_path: &Path, text: &str, config: &Path, own: Own) ->
         (Err(error), Own::Kept) => return Err(named(key_path, &error)),
     };
     if !is_there {
-        if let Some(dir) = key_path.parent() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-            made.map_err(|error| named(dir, &error))?;
-        }
+        disk::make_above(key_path, 0o700).map_err(|error| named(key_path, &error))?;
         let temporary = beside(key_path);
         let _ = fs::remove_file(&temporary);
         staged.files.push(Beside { temporary: temporary.clone(), path: key_path.into() });

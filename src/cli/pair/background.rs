@@ -3,9 +3,8 @@
 //! What would be on the terminal is in a file of the run-time directory, behind two lines of its own: until when the
 //! code is good, and the line. Whoever waits has the file locked.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -24,7 +23,7 @@ pub struct Paper(Flock<File>);
 /// # Errors
 /// Those of the file system.
 pub fn take(run_dir: &Path) -> io::Result<Option<Paper>> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(run_dir)?;
+    disk::make_dirs(run_dir, 0o755)?;
     let file = disk::create(&path(run_dir), disk::KEPT, 0o600)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(Paper(lock))),

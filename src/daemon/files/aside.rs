@@ -42,7 +42,7 @@ impl Asides {
     }
 
     fn write(&self, path: &str, number: u32, content: &[u8]) -> io::Result<()> {
-        place::make_private(&self.0)?;
+        disk::make_dirs(&self.0, 0o700)?;
         let fresh = self.0.join(FRESH);
         let _ = fs::remove_file(&fresh);
         place::write_new(&fresh, content, own())?;

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, OFlag};
@@ -160,14 +160,6 @@ pub fn write_new(path: &Path, content: &[u8], meta: Meta) -> io::Result<()> {
     file.write_all(content)?;
     adjust(&file, meta)?;
     file.sync_all()
-}
-
-/// Makes a directory, and those above it, for us alone.
-///
-/// # Errors
-/// Those of `mkdir`.
-pub fn make_private(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A file's content.

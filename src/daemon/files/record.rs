@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::disk;
 use crate::sync::bytes::{Bytes, put_text};
 use crate::sync::file::{Agreed, Meta, Settled};
 
@@ -41,7 +42,7 @@ pub fn write(path: &Path, settled: &Settled) -> io::Result<()> {
         return Ok(());
     }
     if let Some(dir) = path.parent() {
-        place::make_private(dir)?;
+        disk::make_dirs(dir, 0o700)?;
     }
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
