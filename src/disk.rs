@@ -3,7 +3,7 @@
 use core::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
@@ -115,11 +115,35 @@ pub fn text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// Those of the system calls.
 pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
-    let fresh = path.with_extension("new");
+    let fresh = beside(path, ".new");
     let mut file = create(&fresh, AFRESH, mode)?;
     file.write_all(content)?;
     fs::rename(&fresh, path)?;
     Ok(file)
+}
+
+/// Whether two paths are the same letter by letter. The standard library compares them by their parts, in a kilobyte.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    one.as_os_str() == other.as_os_str()
+}
+
+/// A path with something behind it.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The names in a directory, in any order; those that are no text are left out.
+///
+/// # Errors
+/// Those of `readdir`.
+pub fn names(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    Ok(names)
 }
 
 /// An error in words alone: "No such file or directory", without the number.

@@ -86,7 +86,7 @@ impl RunDir {
 
     /// Where what outlives a reboot is kept: on flash, if the run-time directory is the usual one.
     pub fn state_dir(&self) -> &Path {
-        if self.path == Path::new(DEFAULT) { Path::new(STATE_DIR) } else { &self.path }
+        if disk::is_same(&self.path, Path::new(DEFAULT)) { Path::new(STATE_DIR) } else { &self.path }
     }
 }
 

@@ -53,11 +53,10 @@ impl Asides {
     /// Whose edits are kept, their numbers, and where.
     pub fn files(&self) -> Vec<(String, u32, PathBuf)> {
         let mut all = Vec::new();
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some((path, number)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+        for name in disk::names(&self.0).unwrap_or_default() {
+            let Some((path, number)) = name.rsplit_once('.') else { continue };
             if let Ok(number) = number.parse() {
-                all.push((path.replace('%', "/"), number, entry.path()));
+                all.push((path.replace('%', "/"), number, self.0.join(&name)));
             }
         }
         all

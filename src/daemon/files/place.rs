@@ -48,11 +48,7 @@ impl Dir {
     /// # Errors
     /// Those of `readdir`.
     pub fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(self.path_of(""))? {
-            names.extend(entry?.file_name().into_string().ok());
-        }
-        Ok(names)
+        disk::names(&self.path_of(""))
     }
 
     /// A path that means this name in this directory, while it is held open.

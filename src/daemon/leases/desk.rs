@@ -222,9 +222,7 @@ fn replace(path: &Path, text: &str) -> io::Result<FileId> {
 
 /// A name for a new file, which is not there.
 fn beside(path: &Path) -> io::Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".gwha");
-    let fresh = path.with_file_name(name);
+    let fresh = disk::beside(path, ".gwha");
     // In a directory where everybody may write, somebody may have put a link there.
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
