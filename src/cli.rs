@@ -12,27 +12,30 @@ mod text;
 
 use std::ffi::CStr;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use crate::config;
 use crate::daemon::{self, config_file, run_dir};
 use crate::peer::key::{self, Key};
-use crate::{stdio, syslog};
+use crate::{disk, stdio, syslog};
 
 use args::{Command, Invocation, Scope};
 use exit_codes::{CRITICAL, DEGRADED, HEALTHY, NOT_RUNNING, USAGE};
 
 /// Does what the arguments behind the program's name say. The exit status.
 pub fn main(arguments: &[&CStr]) -> u8 {
-    let words: Result<Vec<&str>, _> = arguments.iter().map(|argument| argument.to_str()).collect();
-    match words
-        .map_err(|_| args::Error::Wanted("arguments must be UTF-8"))
-        .and_then(|words| args::parse(&words))
-    {
+    let mut words = Vec::new();
+    for argument in arguments {
+        words.extend(argument.to_str());
+    }
+    let invocation = match words.len() == arguments.len() {
+        true => args::parse(&words),
+        false => Err("arguments must be UTF-8".into()),
+    };
+    match invocation {
         Ok(invocation) => invocation.carry_out(),
         Err(error) => {
-            complain(&error.to_string());
+            complain(&error);
             complain("`gwha --help` shows what there is");
             USAGE
         }
@@ -40,36 +43,32 @@ pub fn main(arguments: &[&CStr]) -> u8 {
 }
 
 impl Invocation {
-    fn carry_out(self) -> u8 {
+    fn carry_out(&self) -> u8 {
         let socket = (!self.only_ubus).then(|| run_dir::control_socket(&self.run_dir));
-        let place = ask::Place { socket, ubus: self.ubus };
-        match self.command {
+        let place = ask::Place { socket, ubus: &self.ubus };
+        match &self.command {
             Command::Help => print(help::TEXT),
             Command::Version => print(concat!("gwha ", env!("CARGO_PKG_VERSION"), "\n")),
             Command::Run { stderr } => {
-                syslog::install(stderr);
-                let (config, run_dir, ubus) = (self.config, self.run_dir, place.ubus);
-                ended(daemon::run(daemon::Options { config, run_dir, ubus }))
+                syslog::install(*stderr);
+                let (config, run_dir) = (self.config.clone(), self.run_dir.clone());
+                ended(daemon::run(daemon::Options { config, run_dir, ubus: self.ubus.clone() }))
             }
-            Command::Check { scope, file } => check(file.as_deref().unwrap_or(&self.config), scope),
-            Command::Import { file } => import(&file),
-            Command::Status { form } => ask::status(&place, form),
-            Command::History { form, limit } => ask::history(&place, form, limit),
-            Command::Leases { form } => ask::leases(&place, form),
-            Command::Switch { to } => ask::switch(&place, to),
-            Command::Maintenance { on } => ask::maintenance(&place, on),
+            Command::Check { scope, file } => check(file.as_deref().unwrap_or(&self.config), *scope),
+            Command::Import { file } => import(file),
+            Command::Status { form } => ask::status(&place, *form),
+            Command::History { form, limit } => ask::history(&place, *form, *limit),
+            Command::Leases { form } => ask::leases(&place, *form),
+            Command::Switch { to } => ask::switch(&place, to.as_deref()),
+            Command::Maintenance { on } => ask::maintenance(&place, *on),
             Command::Sync => ask::sync(&place),
-            Command::Keygen { file } => keygen(&file),
+            Command::Keygen { file } => keygen(file),
             Command::Pair(request) => {
-                let is_system =
-                    self.run_dir == Path::new(run_dir::DEFAULT) && self.config == Path::new(args::CONFIG);
-                let target = pair::Target {
-                    config: self.config,
-                    run_dir: self.run_dir,
-                    socket: place.socket,
-                    is_system,
-                };
-                pair::pair(&request, &target)
+                let is_system = disk::is_same(&self.run_dir, Path::new(run_dir::DEFAULT))
+                    && disk::is_same(&self.config, Path::new(args::CONFIG));
+                let (config, run_dir) = (&self.config, &self.run_dir);
+                let target = pair::Target { config, run_dir, socket: place.socket.as_deref(), is_system };
+                pair::pair(request, &target)
             }
             Command::Reload => ask::reload(&place),
             Command::Release => ended(daemon::release(&self.run_dir, &self.config)),
@@ -129,13 +128,8 @@ fn import(file: &Path) -> u8 {
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.
 fn keygen(file: &Path) -> u8 {
-    if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
-        if let Err(error) = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir) {
-            complain(&format!("{}: {error}", dir.display()));
-            return CRITICAL;
-        }
-    }
-    match Key::generate().and_then(|key| key.write(file)) {
+    let made = disk::make_above(file, 0o700).map_err(key::Error::Io);
+    match made.and_then(|()| Key::generate()?.write(file)) {
         Ok(()) => print(&format!("{}: written. The other router needs the same file.\n", file.display())),
         Err(error) => {
             complain(&format!("{}: {error}", file.display()));

@@ -20,15 +20,6 @@ fn fill<T>(next: &mut dyn FnMut() -> Option<T>) -> Vec<T> {
     all
 }
 
-/// All elements, if each of them is there.
-pub(crate) fn complete<T>(elements: Vec<Option<T>>) -> Option<Vec<T>> {
-    let mut all = Vec::new();
-    for element in elements {
-        all.push(element?);
-    }
-    Some(all)
-}
-
 /// Takes the first of a few elements. The others move, which costs less than the code of a queue.
 pub(crate) fn take_first<T>(list: &mut Vec<T>) -> Option<T> {
     (!list.is_empty()).then(|| list.remove(0))
@@ -43,12 +34,6 @@ mod tests {
         let odd = (0..100).filter(|number| number % 2 == 1);
         assert_eq!(odd.clone().into_vec(), odd.collect::<Vec<_>>());
         assert!(core::iter::empty::<u8>().into_vec().is_empty());
-    }
-
-    #[test]
-    fn nothing_is_complete_that_lacks_an_element() {
-        assert_eq!(complete(vec![Some(1), Some(2)]), Some(vec![1, 2]));
-        assert_eq!(complete(vec![Some(1), None]), None);
     }
 
     #[test]

@@ -1,10 +1,69 @@
 //! Files: read up to a limit, put in place whole, and their errors in words.
 
 use core::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+pub use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkdir;
+
+/// Opens a file that is there. What the standard library does for it brings along errors in words, as [`failure`] says.
+///
+/// # Errors
+/// Those of `open`.
+pub fn open(path: &Path, flags: OFlag) -> io::Result<File> {
+    create(path, flags, 0)
+}
+
+/// Opens a file, which gets this mode if the flags say that it is made.
+///
+/// # Errors
+/// Those of `open`.
+pub fn create(path: &Path, flags: OFlag, mode: u32) -> io::Result<File> {
+    let file = nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::from_bits_retain(mode))?;
+    Ok(file.into())
+}
+
+/// Makes a directory, and those above it, where they are missing.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_dirs(path: &Path, mode: u32) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    make_above(path, mode)?;
+    match make_dir(path, mode) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Makes a directory.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    Ok(mkdir(path, Mode::from_bits_retain(mode))?)
+}
+
+/// Makes the directory of a file, and those above it, where they are missing.
+///
+/// # Errors
+/// Those of `mkdir`.
+pub fn make_above(path: &Path, mode: u32) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| make_dirs(dir, mode))
+}
+
+/// For a new file, which must not be there yet.
+pub const NEW: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_EXCL);
+/// For a file that is written from its beginning, there or not.
+pub const AFRESH: OFlag = OFlag::O_WRONLY.union(OFlag::O_CREAT).union(OFlag::O_TRUNC);
+/// For a file that is kept, there or not.
+pub const KEPT: OFlag = OFlag::O_RDWR.union(OFlag::O_CREAT);
 
 /// What is left of a file.
 ///
@@ -40,7 +99,7 @@ pub fn beginning(mut file: &File, max: usize) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Those of the system calls; `FileTooLarge` beyond `max` bytes.
 pub fn load(path: &Path, max: usize) -> io::Result<Vec<u8>> {
-    read(&File::open(path)?, max)
+    read(&open(path, OFlag::O_RDONLY)?, max)
 }
 
 /// The text of a small file; what is not UTF-8 is replaced.
@@ -56,12 +115,35 @@ pub fn text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// Those of the system calls.
 pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
-    let fresh = path.with_extension("new");
-    let mut options = OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&fresh)?;
+    let fresh = beside(path, ".new");
+    let mut file = create(&fresh, AFRESH, mode)?;
     file.write_all(content)?;
     fs::rename(&fresh, path)?;
     Ok(file)
+}
+
+/// Whether two paths are the same letter by letter. The standard library compares them by their parts, in a kilobyte.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    one.as_os_str() == other.as_os_str()
+}
+
+/// A path with something behind it.
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// The names in a directory, in any order; those that are no text are left out.
+///
+/// # Errors
+/// Those of `readdir`.
+pub fn names(dir: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    Ok(names)
 }
 
 /// An error in words alone: "No such file or directory", without the number.
@@ -123,6 +205,21 @@ mod tests {
         assert_eq!(text(&path).unwrap(), "new, and more");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(replace(&dir.path().join("missing/file"), 0o600, b"").is_err());
+    }
+
+    #[test]
+    fn missing_directories_are_made_down_to_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let last = dir.path().join("a/b/c");
+
+        make_above(&last.join("file"), 0o700).unwrap();
+        assert!(last.is_dir());
+        make_dirs(&last, 0o700).unwrap();
+        make_above(Path::new("file"), 0o700).unwrap();
+
+        fs::write(last.join("file"), "").unwrap();
+        assert!(make_dirs(&last.join("file"), 0o700).is_err());
+        assert!(make_dirs(&last.join("file/d"), 0o700).is_err());
     }
 
     #[test]

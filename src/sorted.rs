@@ -104,14 +104,11 @@ impl<K: Ord, V> Map<K, V> {
         self.find(key).is_ok()
     }
 
-    /// Sets the value of a key; the earlier one is returned.
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+    /// Sets the value of a key.
+    pub fn insert(&mut self, key: K, value: V) {
         match self.find(&key) {
-            Ok(at) => self.entries.get_mut(at).map(|(_, old)| core::mem::replace(old, value)),
-            Err(at) => {
-                self.entries.insert(at, (key, value));
-                None
-            }
+            Ok(at) => self.entries[at].1 = value,
+            Err(at) => self.entries.insert(at, (key, value)),
         }
     }
 
@@ -287,7 +284,10 @@ mod tests {
             let (mut map, mut tree) = (Map::new(), BTreeMap::new());
             for (step, key, value) in steps {
                 match step {
-                    0 => prop_assert_eq!(map.insert(key, value), tree.insert(key, value)),
+                    0 => {
+                        map.insert(key, value);
+                        tree.insert(key, value);
+                    }
                     1 => prop_assert_eq!(map.remove(&key), tree.remove(&key)),
                     2 => *map.get_or_default(key) = value.max(*tree.entry(key).and_modify(|it| *it = value.max(*it)).or_insert(value)),
                     3 => prop_assert_eq!(map.pop_first(), tree.pop_first()),

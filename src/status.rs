@@ -10,7 +10,7 @@ pub use answers::{Checked, Happening, History, Lease, LeaseList, Outcome};
 use crate::record::record;
 use crate::sorted::Map;
 use crate::ubus::decode::Source;
-use crate::ubus::{Decode, Encode, Error, Place};
+use crate::ubus::{Decimal, Decode, Encode, Error, Place};
 
 /// The whole state.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,13 +20,13 @@ pub struct Status {
     /// Host name.
     pub node: String,
     /// Of the daemon, in seconds.
-    pub uptime: f64,
+    pub uptime: Decimal,
     /// `init`, `backup`, `master`, `fault`, or `mixed` if groups differ.
     pub role: String,
     /// Whether the node serves only if nobody else does.
     pub maintenance: bool,
     /// Age of the youngest role change.
-    pub since: Option<f64>,
+    pub since: Option<Decimal>,
     /// Why that happened, in words.
     pub cause: Option<String>,
     /// Why, as a stable word.
@@ -124,7 +124,7 @@ pub struct Group {
     /// `init`, `backup`, `master` or `fault`.
     pub role: String,
     /// Age of the role.
-    pub since: f64,
+    pub since: Decimal,
     /// Why the role was taken, in words.
     pub cause: String,
     /// Why, as a stable word.
@@ -155,7 +155,7 @@ pub struct Master {
     /// What it advertised last.
     pub priority: u8,
     /// Age of that advert.
-    pub last_heard: f64,
+    pub last_heard: Decimal,
 }
 
 /// A virtual router.
@@ -201,7 +201,7 @@ pub struct PeerRouter {
     /// Its address.
     pub address: String,
     /// Age of its last accepted advert. Standbys are silent by design.
-    pub last_heard: Option<f64>,
+    pub last_heard: Option<Decimal>,
     /// What that said.
     pub priority: Option<u8>,
     /// `alive`, `silent` or `misconfigured`.
@@ -237,7 +237,7 @@ pub struct Track {
     /// How many would change the verdict.
     pub needed: u16,
     /// Age of the verdict.
-    pub since: f64,
+    pub since: Decimal,
     /// What the verdict does now.
     pub effect: String,
 }
@@ -250,7 +250,7 @@ pub struct Target {
     /// `up`, `down` or `unknown`.
     pub state: String,
     /// Time of the last answer.
-    pub rtt_ms: Option<f64>,
+    pub rtt_ms: Option<Decimal>,
 }
 
 /// Something that the role asks of the system.
@@ -267,7 +267,7 @@ pub struct Action {
     /// Why it is not as it should be.
     pub error: Option<String>,
     /// When it is tried again, in seconds.
-    pub retry_in: Option<f64>,
+    pub retry_in: Option<Decimal>,
 }
 
 /// The other node, as the peer channel knows it.
@@ -290,9 +290,9 @@ pub struct Peer {
     /// As in its own status.
     pub maintenance: Option<bool>,
     /// Of its daemon, in seconds.
-    pub uptime: Option<f64>,
+    pub uptime: Option<Decimal>,
     /// Age of that.
-    pub since: Option<f64>,
+    pub since: Option<Decimal>,
     /// Its role.
     pub role: Option<String>,
     /// Of its program.
@@ -300,7 +300,7 @@ pub struct Peer {
     /// Whether both have the same configuration.
     pub config_equal: Option<bool>,
     /// Its wall clock minus ours in seconds; nothing depends on it.
-    pub clock_offset: Option<f64>,
+    pub clock_offset: Option<Decimal>,
 }
 
 /// DHCP leases shared with the peer. All absent while sync is not set up.
@@ -313,9 +313,9 @@ pub struct Leases {
     /// Changes on their way.
     pub pending: Option<u32>,
     /// Age of the oldest of these.
-    pub lag_ms: Option<f64>,
+    pub lag_ms: Option<Decimal>,
     /// Age of the last success.
-    pub last_success: Option<f64>,
+    pub last_success: Option<Decimal>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
 }
@@ -330,7 +330,7 @@ pub struct SharedFile {
     /// `sent` from here to the other router, or `received`.
     pub direction: Option<String>,
     /// Age of the last success.
-    pub last_success: Option<f64>,
+    pub last_success: Option<Decimal>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
     /// Where edits made here are kept that the master's version has replaced.

@@ -1,6 +1,5 @@
 //! From arguments to a command.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -111,36 +110,6 @@ pub enum Scope {
     System,
 }
 
-/// What makes no sense.
-#[derive(Debug)]
-pub enum Error {
-    /// No command.
-    NoCommand,
-    /// No such command.
-    UnknownCommand(String),
-    /// No such option.
-    UnknownOption(String),
-    /// Something is missing, or is not what it should be.
-    Wanted(&'static str),
-    /// An option without its value.
-    NeedsValue(&'static str),
-    /// A word or an option that the command does not have.
-    Meaningless(String),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::NoCommand => f.write_str("a command is missing"),
-            Error::UnknownCommand(name) => write!(f, "no such command: {name}"),
-            Error::UnknownOption(name) => write!(f, "no such option: {name}"),
-            Error::Wanted(what) => f.write_str(what),
-            Error::NeedsValue(option) => write!(f, "{option} needs a value"),
-            Error::Meaningless(what) => write!(f, "{what} means nothing here"),
-        }
-    }
-}
-
 /// What comes behind an option.
 #[derive(Clone, Copy)]
 enum Takes {
@@ -173,8 +142,8 @@ const OPTIONS: [(&str, Takes); 19] = [
 /// Understands the arguments behind the program's name. Options may stand anywhere.
 ///
 /// # Errors
-/// See [`Error`].
-pub fn parse(arguments: &[&str]) -> Result<Invocation, Error> {
+/// What makes no sense, in words.
+pub fn parse(arguments: &[&str]) -> Result<Invocation, String> {
     let mut typed = Typed::split(arguments)?;
     let config = typed.value("--config");
     let run_dir = typed.value("--run-dir");
@@ -208,7 +177,7 @@ struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
-    fn split(arguments: &[&'a str]) -> Result<Typed<'a>, Error> {
+    fn split(arguments: &[&'a str]) -> Result<Typed<'a>, String> {
         let mut typed = Typed { words: Vec::new(), options: Vec::new() };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
@@ -221,13 +190,13 @@ impl<'a> Typed<'a> {
                 None => (*argument, None),
             };
             let Some((option, takes)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
-                return Err(Error::UnknownOption(name.into()));
+                return Err(format!("no such option: {name}"));
             };
             let value = match (takes, value) {
                 (Takes::Nothing, None) => "",
-                (Takes::Nothing, Some(_)) => return Err(Error::Meaningless((*argument).into())),
+                (Takes::Nothing, Some(_)) => return Err(meaningless(argument)),
                 (Takes::Value, Some(value)) => value,
-                (Takes::Value, None) => arguments.next().ok_or(Error::NeedsValue(option))?,
+                (Takes::Value, None) => arguments.next().ok_or_else(|| format!("{option} needs a value"))?,
             };
             typed.options.push((option, value));
         }
@@ -252,17 +221,17 @@ impl<'a> Typed<'a> {
         self.value(name).is_some()
     }
 
-    fn number(&mut self, name: &str) -> Result<Option<u32>, Error> {
+    fn number(&mut self, name: &str) -> Result<Option<u32>, &'static str> {
         let number = self.value(name).map(str::parse).transpose();
-        number.map_err(|_| Error::Wanted("--limit, --minutes: a number"))
+        number.map_err(|_| "--limit, --minutes: a number")
     }
 
     fn form(&mut self) -> Form {
         if self.has("--json") { Form::Json } else { Form::Text }
     }
 
-    fn command(mut self) -> Result<Command, Error> {
-        let name = self.word().ok_or(Error::NoCommand)?;
+    fn command(mut self) -> Result<Command, String> {
+        let name = self.word().ok_or("a command is missing")?;
         let command = match name {
             "help" => Command::Help,
             "version" => Command::Version,
@@ -271,7 +240,7 @@ impl<'a> Typed<'a> {
             },
             "status" => Command::Status { form: self.form() },
             "import" => {
-                let file = self.word().ok_or(Error::Wanted("import: which keepalived.conf?"))?;
+                let file = self.word().ok_or("import: which keepalived.conf?")?;
                 Command::Import { file: file.into() }
             }
             "check" => Command::Check {
@@ -282,7 +251,7 @@ impl<'a> Typed<'a> {
             "maintenance" => match self.word() {
                 Some("on") => Command::Maintenance { on: true },
                 Some("off") => Command::Maintenance { on: false },
-                Some(_) | None => return Err(Error::Wanted("maintenance: on or off?")),
+                Some(_) | None => return Err("maintenance: on or off?".into()),
             },
             "sync" => Command::Sync,
             "keygen" => Command::Keygen { file: self.word().unwrap_or(KEY).into() },
@@ -291,30 +260,30 @@ impl<'a> Typed<'a> {
             "leases" => Command::Leases { form: self.form() },
             "reload" => Command::Reload,
             "release" => Command::Release,
-            _ => return Err(Error::UnknownCommand(name.into())),
+            _ => return Err(format!("no such command: {name}")),
         };
         let left = self.word().or(self.options.first().map(|(option, _)| *option));
-        left.map_or(Ok(command), |what| Err(Error::Meaningless(what.into())))
+        left.map_or(Ok(command), |what| Err(meaningless(what)))
     }
 
     /// Without words the line is shown, with the two of a line it is typed. The code may have blanks in it.
-    fn pair(&mut self) -> Result<Request, Error> {
+    fn pair(&mut self) -> Result<Request, &'static str> {
         let force = self.has("--force");
         if let Some(address) = self.word() {
-            let address = address.parse().map_err(|_| Error::Wanted(PAIR))?;
+            let address = address.parse().map_err(|_| PAIR)?;
             let mut code = String::new();
             while let Some(part) = self.word() {
                 code += part;
             }
             if code.is_empty() {
-                return Err(Error::Wanted(PAIR));
+                return Err(PAIR);
             }
             return Ok(Request { join: Some((address, code)), force, ..Request::default() });
         }
         let listen = self.value("--listen").map(str::parse).transpose();
         Ok(Request {
             join: None,
-            listen: listen.map_err(|_| Error::Wanted("--listen: an IPv4 address"))?,
+            listen: listen.map_err(|_| "--listen: an IPv4 address")?,
             interface: self.value("--interface").map(String::from),
             vip: self.value("--vip").map(vip).transpose()?,
             minutes: self.number("--minutes")?,
@@ -328,14 +297,18 @@ impl<'a> Typed<'a> {
     }
 }
 
+fn meaningless(what: &str) -> String {
+    format!("{what} means nothing here")
+}
+
 /// ADDRESS[/LENGTH]
-fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), Error> {
+fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), &'static str> {
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let length = length.map(str::parse).transpose().map_err(|_| Error::Wanted(VIP))?;
-    Ok((address.parse().map_err(|_| Error::Wanted(VIP))?, length))
+    let length = length.map(str::parse).transpose().map_err(|_| VIP)?;
+    Ok((address.parse().map_err(|_| VIP)?, length))
 }
 
 const VIP: &str = "--vip: an IPv4 address, or ADDRESS/LENGTH";

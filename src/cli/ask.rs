@@ -13,16 +13,16 @@ use super::{bus, complain, failed, print, show};
 
 /// Where the daemon is asked.
 #[derive(Debug)]
-pub struct Place {
+pub struct Place<'a> {
     /// The control socket. First, because it leads to the daemon and to nobody else: it is there when ubusd hangs.
     pub socket: Option<PathBuf>,
     /// Then the bus.
-    pub ubus: Vec<PathBuf>,
+    pub ubus: &'a [PathBuf],
 }
 
-impl Place {
+impl Place<'_> {
     fn call(&self, method: &str, arguments: &Data, patience: Duration) -> Result<Data, Error> {
-        let over_ubus = || bus::call(&self.ubus, method, arguments, patience);
+        let over_ubus = || bus::call(self.ubus, method, arguments, patience);
         let Some(socket) = &self.socket else { return over_ubus() };
         match client::call(socket, method, arguments, patience) {
             // Nobody has seen the request, so it may be made once more.
@@ -39,7 +39,7 @@ impl Place {
 }
 
 /// `gwha status`
-pub fn status(place: &Place, form: Form) -> u8 {
+pub fn status(place: &Place<'_>, form: Form) -> u8 {
     show_answer(place, ("status", &Table::default()), form, &|answer| {
         let status: Status = answer.decode()?;
         Ok((show::status(&status), exit_codes::of_health(status.health)))
@@ -47,7 +47,7 @@ pub fn status(place: &Place, form: Form) -> u8 {
 }
 
 /// `gwha history`
-pub fn history(place: &Place, form: Form, limit: Option<u32>) -> u8 {
+pub fn history(place: &Place<'_>, form: Form, limit: Option<u32>) -> u8 {
     let arguments = Table::default().with("limit", limit.map_or(i64::from(HISTORY_LIMIT), i64::from));
     show_answer(place, ("history", &arguments), form, &|answer| {
         let history: History = answer.decode()?;
@@ -56,7 +56,7 @@ pub fn history(place: &Place, form: Form, limit: Option<u32>) -> u8 {
 }
 
 /// `gwha leases`
-pub fn leases(place: &Place, form: Form) -> u8 {
+pub fn leases(place: &Place<'_>, form: Form) -> u8 {
     show_answer(place, ("leases", &Table::default()), form, &|answer| {
         let list: LeaseList = answer.decode()?;
         Ok((show::leases(&list), HEALTHY))
@@ -64,7 +64,7 @@ pub fn leases(place: &Place, form: Form) -> u8 {
 }
 
 /// `gwha switch`
-pub fn switch(place: &Place, to: Option<String>) -> u8 {
+pub fn switch(place: &Place<'_>, to: Option<&str>) -> u8 {
     let arguments = match to {
         Some(to) => Table::default().with("to", to),
         None => Table::default(),
@@ -74,17 +74,17 @@ pub fn switch(place: &Place, to: Option<String>) -> u8 {
 }
 
 /// `gwha maintenance`
-pub fn maintenance(place: &Place, on: bool) -> u8 {
+pub fn maintenance(place: &Place<'_>, on: bool) -> u8 {
     command(place, "maintenance", &Table::default().with("on", on), SWITCH_PATIENCE)
 }
 
 /// `gwha sync`
-pub fn sync(place: &Place) -> u8 {
+pub fn sync(place: &Place<'_>) -> u8 {
     command(place, "sync", &Table::default(), PATIENCE)
 }
 
 /// `gwha reload`
-pub fn reload(place: &Place) -> u8 {
+pub fn reload(place: &Place<'_>) -> u8 {
     match ask(place, "reload", &Table::default(), PATIENCE).and_then(|data| decoded::<Checked>(&data)) {
         Ok(checked) => {
             print(&show::checked(&checked));
@@ -94,10 +94,10 @@ pub fn reload(place: &Place) -> u8 {
     }
 }
 
-fn command(place: &Place, method: &str, arguments: &Table, patience: Duration) -> u8 {
+fn command(place: &Place<'_>, method: &str, arguments: &Table, patience: Duration) -> u8 {
     match ask(place, method, arguments, patience).and_then(|data| decoded::<Outcome>(&data)) {
         Ok(Outcome { done: true, took_ms, .. }) => {
-            let took = took_ms.map(|took| format!(" in {} ms", took as u64)).unwrap_or_default();
+            let took = took_ms.map(|took| format!(" in {} ms", took.whole())).unwrap_or_default();
             print(&format!("{method}: done{took}\n"))
         }
         Ok(Outcome { error, .. }) => {
@@ -113,7 +113,7 @@ type Shown = Result<(String, u8), ubus::Error>;
 
 /// Asks, shows the answer in the form that is wanted, and has an exit code made of it.
 fn show_answer(
-    place: &Place,
+    place: &Place<'_>,
     (method, arguments): (&str, &Table),
     form: Form,
     show: &dyn Fn(&Data) -> Shown,
@@ -140,7 +140,7 @@ fn show_answer(
     }
 }
 
-fn ask(place: &Place, method: &str, arguments: &Table, patience: Duration) -> Result<Data, Error> {
+fn ask(place: &Place<'_>, method: &str, arguments: &Table, patience: Duration) -> Result<Data, Error> {
     let arguments = Data::encode(arguments).map_err(unreadable)?;
     place.call(method, &arguments, patience)
 }

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -59,22 +59,22 @@ pub enum Stage {
 
 /// Where the result is to be put to work.
 #[derive(Debug)]
-pub struct Target {
+pub struct Target<'a> {
     /// The configuration file.
-    pub config: PathBuf,
+    pub config: &'a Path,
     /// The daemon's run-time directory.
-    pub run_dir: PathBuf,
+    pub run_dir: &'a Path,
     /// Its control socket.
-    pub socket: Option<PathBuf>,
+    pub socket: Option<&'a Path>,
     /// Whether that is the system's own daemon, which procd starts.
     pub is_system: bool,
 }
 
 /// Does it.
-pub fn pair(request: &Request, target: &Target) -> u8 {
+pub fn pair(request: &Request, target: &Target<'_>) -> u8 {
     let result = match (&request.join, request.stage) {
         (Some((address, code)), _) => join(request, *address, code, target),
-        (None, Stage::Earlier) => Ok(show(&target.run_dir)),
+        (None, Stage::Earlier) => Ok(show(target.run_dir)),
         (None, Stage::Terminal | Stage::Background) => offer(request, target),
     };
     result.unwrap_or_else(|why| {
@@ -93,11 +93,11 @@ fn show(run_dir: &Path) -> u8 {
 }
 
 /// Shows the line and waits.
-fn offer(request: &Request, target: &Target) -> Result<u8, String> {
+fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
     let mut paper = match request.stage {
         Stage::Terminal | Stage::Earlier => None,
-        Stage::Background => match background::take(&target.run_dir).map_err(|error| error.to_string())? {
-            None => return Ok(show(&target.run_dir)),
+        Stage::Background => match background::take(target.run_dir).map_err(|error| error.to_string())? {
+            None => return Ok(show(target.run_dir)),
             paper => paper,
         },
     };
@@ -106,8 +106,8 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
         (None, Some(address)) => Where::Address(address),
         (None, None) => Where::Usual,
     };
-    let place = facts::place(&target.config, &wanted)?;
-    let (own_facts, _) = facts::gather(&target.config, &place, own(request))?;
+    let place = facts::place(target.config, &wanted)?;
+    let (own_facts, _) = facts::gather(target.config, &place, own(request))?;
     let address = place.address.0;
     let minutes = request.minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let code = Code::generate().ok_or("the system has no randomness to give")?;
@@ -118,7 +118,7 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
     match &mut paper {
         Some(paper) => {
             paper.begin(&line, listener.until()).map_err(|error| error.to_string())?;
-            show(&target.run_dir);
+            show(target.run_dir);
             paper.detach().map_err(|error| error.to_string())?;
         }
         None => {
@@ -132,7 +132,7 @@ fn offer(request: &Request, target: &Target) -> Result<u8, String> {
     if own_facts.config.is_none() {
         print(&prospect(&vip, user));
     }
-    let mut host = Host::new(&target.config, place, own(request), vip)?;
+    let mut host = Host::new(target.config, place, own(request), vip)?;
     loop {
         match listener.wait(&mut host, &mut complain).map_err(|error| error.to_string())? {
             Ending::Paired => {
@@ -172,21 +172,21 @@ fn gone(why: &str, host: &Host) -> String {
 }
 
 /// Joins the router that shows the line.
-fn join(request: &Request, address: Ipv4Addr, code: &str, target: &Target) -> Result<u8, String> {
+fn join(request: &Request, address: Ipv4Addr, code: &str, target: &Target<'_>) -> Result<u8, String> {
     let code = Code::parse(code).map_err(|mistyped| mistyped.to_string())?;
-    let place = facts::place(&target.config, &Where::Towards(address))?;
+    let place = facts::place(target.config, &Where::Towards(address))?;
     if place.address.0 == address {
         return Err(format!("{address} is this router: type the line on the other one"));
     }
-    let mut guest = Guest::new(&target.config, place, own(request));
+    let mut guest = Guest::new(target.config, place, own(request));
     connect::join(&mut guest, address, &code, &mut complain)?;
     print(&format!("Paired with {}.\n", guest.host));
     Ok(finish(target, guest.aside.as_deref()))
 }
 
 /// Shows what is there now, checks it, and puts it to work.
-fn finish(target: &Target, aside: Option<&Path>) -> u8 {
-    let config = &target.config;
+fn finish(target: &Target<'_>, aside: Option<&Path>) -> u8 {
+    let config = target.config;
     if let Some(aside) = aside {
         print(&format!("The configuration that was here before is in {}.\n", aside.display()));
     }
@@ -211,7 +211,7 @@ enum Started {
 }
 
 /// Has the daemon started with the configuration, or read it.
-fn start(target: &Target) -> Result<Started, String> {
+fn start(target: &Target<'_>) -> Result<Started, String> {
     let script = Path::new(INIT_SCRIPT);
     if target.is_system && script.exists() {
         run(script, "enable")?;
@@ -219,8 +219,7 @@ fn start(target: &Target) -> Result<Started, String> {
         return Ok(Started::Yes);
     }
     let arguments = Data::encode(&Table::default()).map_err(|error| error.to_string())?;
-    let answer =
-        target.socket.as_ref().map(|socket| client::call(socket, "reload", &arguments, SCRIPT_PATIENCE));
+    let answer = target.socket.map(|socket| client::call(socket, "reload", &arguments, SCRIPT_PATIENCE));
     match answer {
         Some(Ok(_)) => Ok(Started::Yes),
         Some(Err(client::Error::NotRunning)) | None => Ok(Started::No),

@@ -205,7 +205,7 @@ pub fn history(history: &History) -> String {
     }
     let mut out = String::new();
     for event in &history.events {
-        let age = format!("{:>14} ago  ", duration(event.age.unwrap_or(0.0)));
+        let age = format!("{:>14} ago  ", duration(event.age.unwrap_or_default()));
         out.push_str(&wrap(&age, &event.message, 20));
     }
     out

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::config::model::Config;
 use crate::config::{Hazard, SystemFiles, hazards};
 use crate::daemon::read_bounded;
+use crate::disk;
 use crate::uci::{self, Tree};
 
 use super::exit_codes::{DEGRADED, HEALTHY};
@@ -71,10 +72,9 @@ fn missing(config: &Config) -> Vec<Hazard> {
             });
         }
     }
+    let links = disk::names(Path::new("/etc/rc.d")).unwrap_or_default();
     for name in actions().flat_map(|it| &it.run_on_master) {
-        let links = std::fs::read_dir("/etc/rc.d").into_iter().flatten().flatten();
-        let mut names = links.filter_map(|link| link.file_name().into_string().ok());
-        if names.any(|link| link.starts_with('S') && link.get(3..) == Some(name.as_str())) {
+        if links.iter().any(|link| link.starts_with('S') && link.get(3..) == Some(name.as_str())) {
             found.push(Hazard {
                 text: format!("service {name} is started at boot, also on a standby"),
                 remedy: format!("/etc/init.d/{name} disable"),

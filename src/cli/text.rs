@@ -1,12 +1,13 @@
 //! Words for people: ages, and lines that fit a terminal.
 
+use crate::ubus::Decimal;
+
 /// An age or a time in the two units that matter.
-pub fn duration(seconds: f64) -> String {
-    if seconds < 9.95 {
-        return format!("{} s", tenths(seconds));
+pub fn duration(seconds: Decimal) -> String {
+    let whole = seconds.whole();
+    if seconds.millionths < 9_950_000 {
+        return tenths(seconds) + " s";
     }
-    // As seen above it is not negative, and a router's age fits with room to spare.
-    let whole = seconds as u64;
     let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{whole} s"),
@@ -17,9 +18,9 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// A number with one digit after the point; 0 if it is negative. The standard library's way takes 8 KB.
-pub fn tenths(number: f64) -> String {
-    let tenths = (number * 10.0 + 0.5) as u64;
+/// A number with one digit after the point; 0 if it is negative.
+pub fn tenths(number: Decimal) -> String {
+    let tenths = u64::try_from(number.millionths).unwrap_or(0).saturating_add(50_000) / 100_000;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
@@ -58,18 +59,20 @@ mod tests {
     #[test]
     fn duration_has_the_units_that_matter() {
         let cases = [
-            (0.04, "0.0 s"),
-            (3.25, "3.3 s"),
-            (59.9, "59 s"),
-            (312.0, "5 min 12 s"),
-            (7380.0, "2 h 3 min"),
-            (90_000.0, "1 day 1 h"),
-            (1_000_000.0, "11 days 13 h"),
-            (-1.0, "0.0 s"),
-            (f64::INFINITY, "213503982334601 days 7 h"),
+            (40, "0.0 s"),
+            (3250, "3.3 s"),
+            (9949, "9.9 s"),
+            (9950, "9 s"),
+            (59_900, "59 s"),
+            (312_000, "5 min 12 s"),
+            (7_380_000, "2 h 3 min"),
+            (90_000_000, "1 day 1 h"),
+            (1_000_000_000, "11 days 13 h"),
+            (-1000, "0.0 s"),
+            (i64::MAX, "106751991 days 4 h"),
         ];
-        for (seconds, expected) in cases {
-            assert_eq!(duration(seconds), expected);
+        for (milliseconds, expected) in cases {
+            assert_eq!(duration(Decimal::thousandths(milliseconds)), expected);
         }
     }
 

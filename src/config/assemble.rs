@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use log::LevelFilter;
 
-use crate::collect::{IntoVec as _, complete};
+use crate::collect::IntoVec as _;
 
 use super::conflict::Conflict;
 use super::drafts::{Drafts, GroupDraft};
@@ -12,8 +12,7 @@ use super::finding::{Findings, Spot};
 use super::group::{self, Plan};
 use super::instance::{InstanceDraft, RoutersDraft};
 use super::model::{
-    Config, Group, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Scheduling, Sync, SyncPath,
-    Tools, Track,
+    Config, GroupId, Instance, InstanceId, LinkId, LinkRef, Routers, Scheduling, Sync, SyncPath, Tools, Track,
 };
 use super::reader::Given;
 use super::suggest::nearest;
@@ -97,15 +96,20 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
     unique::check(&selection, findings);
     let main = main(drafts, node, findings);
     let plans = group::plans(&selection, findings);
-    let groups: Vec<Option<Group>> = plans.iter().map(|plan| plan.group(&selection, findings)).into_vec();
+    let (mut groups, mut instances, mut tracks) = (Vec::new(), Vec::new(), Vec::new());
+    for plan in &plans {
+        push(&mut groups, plan.group(&selection, findings));
+    }
     let mut links = Links::default();
-    let instances: Vec<Option<Instance>> = selection
-        .instances
-        .iter()
-        .enumerate()
-        .map(|(index, draft)| instance(draft, index, &plans, &mut links))
-        .into_vec();
-    let tracks: Vec<Option<Track>> = selection.tracks.iter().map(|draft| track(draft, &mut links)).into_vec();
+    for (index, draft) in selection.instances.iter().enumerate() {
+        push(&mut instances, instance(draft, index, &plans, &mut links));
+    }
+    for draft in selection.tracks {
+        push(&mut tracks, track(draft, &mut links));
+    }
+    let is_complete = groups.len() == plans.len()
+        && instances.len() == selection.instances.len()
+        && tracks.len() == selection.tracks.len();
     let sync = sync(&selection, &mut links, findings);
 
     let (enabled, log_level, scheduling, tools) = main?;
@@ -115,17 +119,15 @@ pub fn assemble(drafts: &Drafts, node: Node<'_>, findings: &mut Findings) -> Opt
             drafts.mains.first().map_or_else(|| Spot::section(1, "".into()).into(), |main| main.at.clone());
         findings.error(at, Conflict::NothingToDo);
     }
-    Some(Config {
-        enabled,
-        log_level,
-        tools,
-        scheduling,
-        instances: complete(instances)?,
-        groups: complete(groups)?,
-        tracks: complete(tracks)?,
-        sync: sync?,
-        links: links.0,
-    })
+    let sync = sync.filter(|_| is_complete)?;
+    Some(Config { enabled, log_level, tools, scheduling, instances, groups, tracks, sync, links: links.0 })
+}
+
+/// Adds what could be made.
+fn push<T>(list: &mut Vec<T>, made: Option<T>) {
+    if let Some(made) = made {
+        list.push(made);
+    }
 }
 
 /// The options of `config gwha`.

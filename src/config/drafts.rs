@@ -162,13 +162,13 @@ impl MainDraft {
         MainDraft {
             at: reader.head(),
             only: reader.distinct(&ONLY),
-            enabled: reader.one_or_default(&ENABLED).map(|given| given.value),
-            log_level: reader.one_or_default(&LOG_LEVEL).map(|given| given.value),
+            enabled: reader.value_or_default(&ENABLED),
+            log_level: reader.value_or_default(&LOG_LEVEL),
             tools: Tools {
-                service_command: reader.one(&SERVICE_COMMAND).map(|given| given.value),
-                dnsmasq_dir: reader.one(&DNSMASQ_DIR).map(|given| given.value),
+                service_command: reader.value(&SERVICE_COMMAND),
+                dnsmasq_dir: reader.value(&DNSMASQ_DIR),
             },
-            realtime: reader.one_or_default(&REALTIME).map(|given| given.value),
+            realtime: reader.value_or_default(&REALTIME),
         }
     }
 }

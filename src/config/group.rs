@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::{IntoVec as _, complete};
+use crate::collect::IntoVec as _;
 
 use super::assemble::{Selection, no_such_section};
 use super::conflict::Conflict;
@@ -130,7 +130,11 @@ impl<'a> Plan<'a> {
     }
 
     fn tracks(&self, selection: &Selection<'a>, findings: &mut Findings) -> Option<Vec<TrackUse>> {
-        complete(self.role.tracks.iter().map(|name| self.track(name, selection, findings)).into_vec())
+        let mut tracks = Vec::new();
+        for name in &self.role.tracks {
+            tracks.extend(self.track(name, selection, findings));
+        }
+        (tracks.len() == self.role.tracks.len()).then_some(tracks)
     }
 
     fn track(

@@ -152,12 +152,12 @@ pub fn link(reader: &mut Reader<'_>, need: Need) -> Option<Given<LinkRef>> {
         return None;
     }
     if reader.place(&DEVICE).is_some() {
-        return reader.one(&DEVICE).map(|given| Given { value: LinkRef::Device(given.value), at: given.at });
+        return reader.one(&DEVICE).map(|given| given.with(LinkRef::Device));
     }
     if need == Need::Required && reader.place(&INTERFACE).is_none() {
         reader.missing(&INTERFACE, docs::INTERFACE);
     }
-    reader.one(&INTERFACE).map(|given| Given { value: LinkRef::Interface(given.value), at: given.at })
+    reader.one(&INTERFACE).map(|given| given.with(LinkRef::Interface))
 }
 
 /// A list of addresses of one family, each once.
@@ -220,9 +220,7 @@ fn routers(reader: &mut Reader<'_>, vip: Option<IpAddr>) -> Option<RoutersDraft>
         }
         (Some(at), None) => listed(reader, at, vip),
         (None, Some(_)) => peers(reader, vip),
-        (None, None) if reader.one_or_default(&MODE).is_some_and(|mode| mode.value == Mode::Multicast) => {
-            peers(reader, vip)
-        }
+        (None, None) if reader.value_or_default(&MODE) == Some(Mode::Multicast) => peers(reader, vip),
         (None, None) => {
             reader.missing(&ROUTER, docs::ROUTER);
             None
@@ -251,7 +249,7 @@ fn peers(reader: &mut Reader<'_>, vip: Option<IpAddr>) -> Option<RoutersDraft> {
     for peer in peers.iter().filter(|peer| source.as_ref().is_some_and(|source| source.value == peer.value)) {
         reader.findings.error(peer.at.clone(), Problem::PeerIsSource);
     }
-    let unicast = reader.one_or_default(&MODE).is_some_and(|mode| mode.value == Mode::Unicast);
+    let unicast = reader.value_or_default(&MODE) == Some(Mode::Unicast);
     if unicast && written == 0 {
         reader.missing(&PEER, docs::PEER);
     }
@@ -284,10 +282,10 @@ fn check_against_routers(vips: &[Given<Vip>], routers: &RoutersDraft, findings: 
 fn speech(reader: &mut Reader<'_>, family: Option<Family>) -> Option<Speech> {
     let version = reader.one_or_default(&VERSION);
     let interval = reader.one_or_default(&ADVERT_INTERVAL);
-    let mode = reader.one_or_default(&MODE);
-    let hop_limit_min = reader.one_or_default(&TTL_MIN);
+    let mode = reader.value_or_default(&MODE);
+    let hop_limit_min = reader.value_or_default(&TTL_MIN);
     let checksum = reader.one_or_default(&CHECKSUM);
-    let accept_old_checksum = reader.one_or_default(&ACCEPT_OLD_CHECKSUM);
+    let accept_old_checksum = reader.value_or_default(&ACCEPT_OLD_CHECKSUM);
     let password = reader.one(&AUTH_PASS);
     let announce = announce(reader);
 
@@ -299,10 +297,10 @@ fn speech(reader: &mut Reader<'_>, family: Option<Family>) -> Option<Speech> {
         version: version.value,
         interval: self::interval(interval?, version.value, reader.findings)?,
         auth: auth(password, version.value, reader.findings),
-        mode: mode?.value,
-        hop_limit_min: u8::try_from(hop_limit_min?.value).ok()?,
+        mode: mode?,
+        hop_limit_min: u8::try_from(hop_limit_min?).ok()?,
         checksum: checksum_form(reader, checksum?, version.value, family)?,
-        accept_old_checksum: accept_old_checksum?.value,
+        accept_old_checksum: accept_old_checksum?,
         announce: announce?,
     })
 }
@@ -363,7 +361,7 @@ fn checksum_form(
 }
 
 fn announce(reader: &mut Reader<'_>) -> Option<AnnounceSchedule> {
-    let refresh = reader.one_or_default(&ANNOUNCE_REFRESH)?.value;
+    let refresh = reader.value_or_default(&ANNOUNCE_REFRESH)?;
     let refresh = (refresh > 0).then(|| Duration::from_secs(refresh.into()));
     if reader.place(&ANNOUNCE).is_none() {
         return Some(AnnounceSchedule { refresh, ..AnnounceSchedule::default() });

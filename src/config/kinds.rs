@@ -266,8 +266,8 @@ impl Kind for TrackWeight {
         if text == "fault" {
             return Some(Weight::Fault);
         }
-        let number = digits(text.strip_prefix('-')?)?.parse::<i16>().ok()?;
-        (1..=253).contains(&number).then(|| Weight::Adjust(number.wrapping_neg()))
+        let number = digits(text.strip_prefix('-')?)?.parse::<u8>().ok()?;
+        (1..=253).contains(&number).then(|| Weight::Adjust(i16::from(number).wrapping_neg()))
     }
 
     fn allowed(&self) -> String {

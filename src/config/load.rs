@@ -53,7 +53,7 @@ impl Config {
 /// only if the text could be read whole.
 pub fn load(file: &str, bytes: &[u8]) -> Result<Loaded, Rejected> {
     let mut findings = Findings::new(file);
-    let tree = uci::parse(bytes).map_err(|broken| reject(&broken, file))?;
+    let tree = uci::parse(bytes).map_err(|broken| reject(broken, file))?;
     let drafts = Drafts::read(&tree, &mut findings);
     drafts.check_only(&mut findings);
     let depends_on_node = !drafts.only_of_sections().is_empty();
@@ -88,6 +88,17 @@ impl Loaded {
 }
 
 impl Variants {
+    /// Those of a node's addresses on which its configuration depends.
+    pub fn decisive(&self, own: &[IpAddr]) -> Vec<IpAddr> {
+        let mut all = Vec::new();
+        for only in self.drafts.only_of_sections() {
+            if own.contains(&only.value) && !all.contains(&only.value) {
+                all.push(only.value);
+            }
+        }
+        all
+    }
+
     /// The configuration of the node with these addresses.
     ///
     /// # Errors
@@ -101,14 +112,14 @@ impl Variants {
 }
 
 /// The errors of the text, and those values that are wrong whatever the missing text says.
-fn reject(broken: &uci::Broken, file: &str) -> Rejected {
+fn reject(broken: uci::Broken, file: &str) -> Rejected {
     let mut findings = Findings::new(file);
     Drafts::read(&broken.tree, &mut findings);
     findings.keep_values();
-    for error in &broken.errors {
+    for error in broken.errors {
         let column = Some(error.at.column);
         let spot = Spot { column, ..Spot::section(error.at.line, "".into()) };
-        findings.error(spot.into(), Problem::Syntax(error.clone()));
+        findings.error(spot.into(), Problem::Syntax(error));
     }
     findings.reject()
 }

@@ -19,6 +19,13 @@ pub struct Given<T> {
     pub at: At,
 }
 
+impl<T> Given<T> {
+    /// The same with another value.
+    pub fn with<U>(self, value: fn(T) -> U) -> Given<U> {
+        Given { value: value(self.value), at: self.at }
+    }
+}
+
 /// A section that is being read.
 pub struct Reader<'a> {
     section: &'a Section,
@@ -90,11 +97,18 @@ impl<'a> Reader<'a> {
 
     /// The single value of an option, or its default; `None` after an error.
     pub fn one_or_default<K: Kind>(&mut self, key: &Key<K>) -> Option<Given<K::Value>> {
-        if self.entry(key).is_some() {
-            return self.one(key);
-        }
-        let value = key.kind.parse(key.info.default?)?;
-        Some(Given { value, at: self.head() })
+        let text = self.text_or_default(key)?;
+        self.parse(key, text)
+    }
+
+    /// As [`Reader::one`], without its place.
+    pub fn value<K: Kind>(&mut self, key: &Key<K>) -> Option<K::Value> {
+        Some(self.one(key)?.value)
+    }
+
+    /// As [`Reader::one_or_default`], without its place.
+    pub fn value_or_default<K: Kind>(&mut self, key: &Key<K>) -> Option<K::Value> {
+        Some(self.one_or_default(key)?.value)
     }
 
     /// The single value of an option that must be there; `doc` says what it does.
@@ -109,13 +123,33 @@ impl<'a> Reader<'a> {
     /// an error.
     pub fn many<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
         let texts = self.texts(key);
-        texts.into_iter().filter_map(|text| self.parse(key, text)).into_vec()
+        self.parse_all(key, texts)
     }
 
     /// As [`Reader::many`], with a warning for each item that was there before, which is left out.
     pub fn distinct<K: Kind>(&mut self, key: &Key<K>) -> Vec<Given<K::Value>> {
         let texts = self.distinct_texts(key);
-        texts.into_iter().filter_map(|text| self.parse(key, text)).into_vec()
+        self.parse_all(key, texts)
+    }
+
+    fn parse_all<K: Kind>(&mut self, key: &Key<K>, texts: Vec<Written<'_>>) -> Vec<Given<K::Value>> {
+        let mut all = Vec::new();
+        for text in texts {
+            if let Some(given) = self.parse(key, text) {
+                all.push(given);
+            }
+        }
+        all
+    }
+
+    fn parse<K: Kind>(&mut self, key: &Key<K>, written: Written<'_>) -> Option<Given<K::Value>> {
+        match key.kind.parse(written.text) {
+            Some(value) => Some(Given { value, at: written.at }),
+            None => {
+                self.refuse(key, written);
+                None
+            }
+        }
     }
 
     /// An error: the option must be there; `doc` says what it does.
@@ -145,6 +179,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn text_or_default(&mut self, key: &dyn Described) -> Option<Written<'a>> {
+        match self.entry(key) {
+            Some(_) => self.text(key),
+            None => Some(Written { text: key.default()?, at: self.head() }),
+        }
+    }
+
     fn texts(&mut self, key: &dyn Described) -> Vec<Written<'a>> {
         let Some(entry) = self.entry(key) else { return Vec::new() };
         let items = entry.value.items();
@@ -165,16 +206,6 @@ impl<'a> Reader<'a> {
             }
         }
         kept
-    }
-
-    fn parse<K: Kind>(&mut self, key: &Key<K>, written: Written<'_>) -> Option<Given<K::Value>> {
-        match key.kind.parse(written.text) {
-            Some(value) => Some(Given { value, at: written.at }),
-            None => {
-                self.refuse(key, written);
-                None
-            }
-        }
     }
 
     fn refuse(&mut self, key: &dyn Described, written: Written<'_>) {

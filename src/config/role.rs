@@ -53,12 +53,12 @@ impl RoleDraft {
         let tracks = reader.distinct(&TRACK);
         let up_on_master = reader.distinct(&UP_ON_MASTER);
         let standby_gateway = reader.one(&STANDBY_GATEWAY);
-        let preempt = reader.one_or_default(&PREEMPT);
+        let preempt = reader.value_or_default(&PREEMPT);
         RoleDraft {
             places: reader.places(ROLE_OPTIONS, PRIORITY.info.name),
             priority: priority(reader),
             tracks,
-            preempt: preempt.map(|given| if given.value { Preempt::On } else { Preempt::Off }),
+            preempt: preempt.map(|takes_back| if takes_back { Preempt::On } else { Preempt::Off }),
             preempt_delay: reader.one_or_default(&PREEMPT_DELAY),
             actions: actions(reader, &up_on_master, standby_gateway.as_ref()),
             up_on_master,
@@ -89,23 +89,23 @@ fn actions(
 ) -> Option<Actions> {
     let run_on_master = values(reader.distinct(&RUN_ON_MASTER));
     let reload_on_master = values(reader.distinct(&RELOAD_ON_MASTER));
-    let dhcp_on_master = reader.one_or_default(&DHCP_ON_MASTER);
-    let conntrack = reader.one_or_default(&CONNTRACK);
-    let snat = reader.one(&SNAT);
+    let dhcp_on_master = reader.value_or_default(&DHCP_ON_MASTER);
+    let conntrack = reader.value_or_default(&CONNTRACK);
+    let snat = reader.value(&SNAT);
     let (table, rule_priority) = route(reader);
-    let script = reader.one(&SCRIPT);
-    let conntrack = conntrack?.value;
+    let script = reader.value(&SCRIPT);
+    let conntrack = conntrack?;
     Some(Actions {
         up_on_master: up_on_master.iter().map(|given| given.value.clone()).into_vec(),
         run_on_master,
         reload_on_master,
-        dhcp_on_master: dhcp_on_master?.value,
+        dhcp_on_master: dhcp_on_master?,
         conntrack,
-        snat: snat.map_or(conntrack, |given| given.value),
+        snat: snat.unwrap_or(conntrack),
         standby_gateway: standby_gateway.map(|given| given.value),
         table,
         rule_priority,
-        script: script.map(|given| given.value),
+        script,
     })
 }
 

@@ -99,15 +99,15 @@ fn dedicated_path(reader: &mut Reader<'_>) -> Option<PathDraft> {
 }
 
 fn content(reader: &mut Reader<'_>) -> Option<Content> {
-    let key_file = reader.one_or_default(&KEY_FILE);
-    let leases = reader.one_or_default(&LEASES);
-    let lease_file = reader.one(&LEASE_FILE).map(|given| given.value);
+    let key_file = reader.value_or_default(&KEY_FILE);
+    let leases = reader.value_or_default(&LEASES);
+    let lease_file = reader.value(&LEASE_FILE);
     let files = reader.distinct(&FILE);
     let reload = values(reader.distinct(&RELOAD));
     let keep = values(reader.distinct(&KEEP));
-    let key_file = key_file?.value;
+    let key_file = key_file?;
     for file in files.iter().filter(|file| file.value == key_file) {
         reader.findings.error(file.at.clone(), Problem::KeyTravels);
     }
-    Some(Content { key_file, leases: leases?.value, lease_file, files: values(files), reload, keep })
+    Some(Content { key_file, leases: leases?, lease_file, files: values(files), reload, keep })
 }

@@ -76,7 +76,7 @@ impl TrackDraft {
     pub fn read(mut reader: Reader<'_>) -> TrackDraft {
         let name = section_name(&mut reader);
         let only = reader.distinct(&ONLY);
-        let kind = reader.one_or_default(&TYPE).map(|given| given.value);
+        let kind = reader.value_or_default(&TYPE);
         let need = match kind {
             Some(TrackType::Arp | TrackType::Link) => Need::Required,
             Some(TrackType::Ping | TrackType::Tcp | TrackType::Script) | None => Need::Optional,
@@ -84,14 +84,7 @@ impl TrackDraft {
         let linked =
             reader.place(&super::schema::INTERFACE).or(reader.place(&super::schema::DEVICE)).is_some();
         let link = link(&mut reader, need);
-        let (targets, asked) = match kind {
-            Some(TrackType::Ping) => pinged(&mut reader, |targets| TrackKind::Ping { targets }),
-            Some(TrackType::Arp) => pinged(&mut reader, |targets| TrackKind::Arp { targets }),
-            Some(TrackType::Tcp) => connected(&mut reader),
-            Some(TrackType::Link) => (Vec::new(), without_targets(&mut reader, TrackKind::Link)),
-            Some(TrackType::Script) => (Vec::new(), script(&mut reader)),
-            None => (Vec::new(), None),
-        };
+        let (targets, asked) = kind.map(|kind| asked(&mut reader, kind)).unwrap_or_default();
         if kind.is_some_and(|kind| kind != TrackType::Script) {
             refuse_command(&mut reader);
         }
@@ -113,26 +106,43 @@ fn reach(kind: Option<TrackType>) -> Reach {
 
 type Asked = (Vec<Given<IpAddr>>, Option<TrackKind>);
 
-fn pinged(reader: &mut Reader<'_>, kind: fn(Vec<IpAddr>) -> TrackKind) -> Asked {
-    let targets = targets(reader, |text| Address.parse(text), "an IPv4 or IPv6 address of a host");
-    let complete = is_complete(reader, targets.len());
-    let asked = complete.then(|| kind(targets.iter().map(|given| given.value).into_vec()));
-    (targets, asked)
+fn asked(reader: &mut Reader<'_>, kind: TrackType) -> Asked {
+    let targets = match kind {
+        TrackType::Ping | TrackType::Arp => targets(reader, &host, HOST),
+        TrackType::Tcp => targets(reader, &service, SERVICE),
+        TrackType::Link => return (Vec::new(), without_targets(reader, TrackKind::Link)),
+        TrackType::Script => return (Vec::new(), script(reader)),
+    };
+    let sockets = targets.iter().map(|given| given.value).into_vec();
+    let addresses = targets.into_iter().map(|given| given.with(|target| target.ip())).into_vec();
+    if addresses.is_empty() || reader.written(&TARGET) != Some(addresses.len()) {
+        return (addresses, None);
+    }
+    let hosts = addresses.iter().map(|given| given.value).into_vec();
+    let asked = match kind {
+        TrackType::Ping => TrackKind::Ping { targets: hosts },
+        TrackType::Arp => TrackKind::Arp { targets: hosts },
+        TrackType::Tcp | TrackType::Link | TrackType::Script => TrackKind::Tcp { targets: sockets },
+    };
+    (addresses, Some(asked))
 }
 
-fn connected(reader: &mut Reader<'_>) -> Asked {
-    let parse = |text: &str| text.parse::<SocketAddr>().ok().filter(|target| target.port() != 0);
-    let targets = targets(reader, parse, "ADDRESS:PORT or [IPV6-ADDRESS]:PORT, such as '192.0.2.1:53'");
-    let complete = is_complete(reader, targets.len());
-    let asked =
-        complete.then(|| TrackKind::Tcp { targets: targets.iter().map(|given| given.value).into_vec() });
-    let addresses = targets.into_iter().map(|given| Given { value: given.value.ip(), at: given.at });
-    (addresses.into_vec(), asked)
+/// A host, without a port.
+fn host(text: &str) -> Option<SocketAddr> {
+    Some(SocketAddr::new(Address.parse(text)?, 0))
 }
+
+const HOST: &str = "an IPv4 or IPv6 address of a host";
+
+fn service(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().filter(|target: &SocketAddr| target.port() != 0)
+}
+
+const SERVICE: &str = "ADDRESS:PORT or [IPV6-ADDRESS]:PORT, such as '192.0.2.1:53'";
 
 fn script(reader: &mut Reader<'_>) -> Option<TrackKind> {
-    let command = reader.required(&COMMAND, docs::COMMAND);
-    without_targets(reader, TrackKind::Script { command: command?.value })
+    let command = reader.required(&COMMAND, docs::COMMAND)?.value;
+    without_targets(reader, TrackKind::Script { command })
 }
 
 fn without_targets(reader: &mut Reader<'_>, kind: TrackKind) -> Option<TrackKind> {
@@ -148,15 +158,15 @@ fn refuse_command(reader: &mut Reader<'_>) {
 }
 
 /// The targets that could be read; the others are reported.
-fn targets<T: PartialEq>(
+fn targets(
     reader: &mut Reader<'_>,
-    parse: impl Fn(&str) -> Option<T>,
+    parse: &dyn Fn(&str) -> Option<SocketAddr>,
     allowed: &str,
-) -> Vec<Given<T>> {
+) -> Vec<Given<SocketAddr>> {
     if reader.place(&TARGET).is_none() {
         reader.missing(&TARGET, docs::TARGET);
     }
-    let mut targets: Vec<Given<T>> = Vec::new();
+    let mut targets: Vec<Given<SocketAddr>> = Vec::new();
     for given in reader.many(&TARGET) {
         match parse(&given.value) {
             None => {
@@ -173,22 +183,18 @@ fn targets<T: PartialEq>(
     targets
 }
 
-fn is_complete(reader: &Reader<'_>, targets: usize) -> bool {
-    targets > 0 && reader.written(&TARGET) == Some(targets)
-}
-
 fn pace(reader: &mut Reader<'_>, kind: Option<&TrackKind>) -> Option<Pace> {
     let need = reader.one_or_default(&NEED);
-    let interval = reader.one_or_default(&INTERVAL);
+    let interval = reader.value_or_default(&INTERVAL);
     let timeout = reader.one_or_default(&TIMEOUT);
-    let fall = reader.one_or_default(&FALL);
-    let rise = reader.one_or_default(&RISE);
-    let weight = reader.one_or_default(&WEIGHT);
+    let fall = reader.value_or_default(&FALL);
+    let rise = reader.value_or_default(&RISE);
+    let weight = reader.value_or_default(&WEIGHT);
 
-    let (need, interval, mut timeout) = (need?, interval?.value, timeout?);
+    let (need, interval, mut timeout) = (need?, interval?, timeout?);
     let targets = kind.map_or(usize::MAX, TrackKind::targets);
     if need.value as usize > targets {
-        reader.findings.error(need.at.clone(), Problem::NeedBeyondTargets { targets });
+        reader.findings.error(need.at, Problem::NeedBeyondTargets { targets });
     }
     if timeout.value > interval {
         if reader.place(&TIMEOUT).is_some() {
@@ -200,8 +206,8 @@ fn pace(reader: &mut Reader<'_>, kind: Option<&TrackKind>) -> Option<Pace> {
         need: u16::try_from(need.value).ok()?,
         interval,
         timeout: timeout.value,
-        fall: u16::try_from(fall?.value).ok()?,
-        rise: u16::try_from(rise?.value).ok()?,
-        weight: weight?.value,
+        fall: u16::try_from(fall?).ok()?,
+        rise: u16::try_from(rise?).ok()?,
+        weight: weight?,
     })
 }

@@ -3,14 +3,14 @@
 use core::time::Duration;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{UnixAddr, bind, getsockopt, sockopt};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::getuid;
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::collect::IntoVec as _;
 use crate::daemon::poller::{Interest, Poller, Source};
@@ -86,8 +86,8 @@ impl Server {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let address = SockAddr::unix(path).map_err(|_| disk::failure("the path is longer than 107 bytes"))?;
-        socket.bind(&address)?;
+        let address = UnixAddr::new(path).map_err(|_| disk::failure("the path is longer than 107 bytes"))?;
+        bind(socket.as_raw_fd(), &address)?;
         socket.listen(limits::CONTROL_CLIENTS as i32)?;
         socket.set_nonblocking(true)?;
         poller.add(&socket, Source::Control, Interest::Read)?;

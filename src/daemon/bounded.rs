@@ -1,10 +1,9 @@
 //! Files of a bounded size, and their errors in words.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::disk::OFlag;
 pub use crate::disk::plain;
 use crate::{disk, limits};
 
@@ -15,8 +14,7 @@ use crate::{disk, limits};
 /// that is not a plain file, for a pipe would never end.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a pipe would wait for a writer.
-    let mut options = std::fs::OpenOptions::new();
-    let file: File = options.read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = disk::open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
     if !file.metadata()?.is_file() {
         return Err(disk::failure("not a regular file"));
     }
@@ -33,7 +31,7 @@ mod tests {
         let pipe = dir.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
         let big = dir.path().join("big");
-        File::create(&big).unwrap().set_len(limits::CONFIG_BYTES as u64 + 1).unwrap();
+        std::fs::File::create(&big).unwrap().set_len(limits::CONFIG_BYTES as u64 + 1).unwrap();
 
         assert!(read(&pipe).is_err());
         assert!(read(dir.path()).is_err());

@@ -23,6 +23,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::engine::Instant;
 use crate::limits;
 use crate::peer::PeerId;
@@ -221,7 +222,11 @@ impl Leases {
 
     /// Takes a configuration.
     fn configure(&mut self, path: Option<PathBuf>, poller: &mut Poller) {
-        if path == self.path {
+        let is_same = match (&path, &self.path) {
+            (Some(path), Some(known)) => disk::is_same(path, known),
+            (path, known) => path.is_none() && known.is_none(),
+        };
+        if is_same {
             return;
         }
         if let Some(old) = self.watcher.as_ref().filter(|_| path.is_none()) {

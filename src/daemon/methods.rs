@@ -12,7 +12,7 @@ use crate::peer::PeerId;
 use crate::record::record;
 use crate::status::{self, Outcome};
 use crate::ubus::blobmsg::Type;
-use crate::ubus::{Argument, Data, Decode, Encode, Method, Need, Object, session};
+use crate::ubus::{Argument, Data, Decimal, Decode, Encode, Method, Need, Object, session};
 
 use super::config_file;
 use super::leases::After;
@@ -191,14 +191,14 @@ impl Daemon {
 /// The engine's reply as an answer.
 pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
     encode(&match result {
-        Ok(done) => Outcome { done: true, error: None, took_ms: Some(done.took.as_secs_f64() * 1000.0) },
+        Ok(done) => Outcome { done: true, error: None, took_ms: Some(Decimal::milliseconds(done.took)) },
         Err(refusal) => refused(&refusal.to_string()),
     })
 }
 
 /// The answer to a command that another router carried out.
 pub fn done(took: Duration) -> Answer {
-    encode(&Outcome { done: true, error: None, took_ms: Some(took.as_secs_f64() * 1000.0) })
+    encode(&Outcome { done: true, error: None, took_ms: Some(Decimal::milliseconds(took)) })
 }
 
 /// The answer to a command that was not carried out.

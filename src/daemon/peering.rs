@@ -16,6 +16,7 @@ use crate::peer::message::{GroupState, Hello, Message, PROTOCOL, PROTOCOL_OLDEST
 use crate::peer::plan::Plan;
 use crate::peer::session::End;
 use crate::peer::{PeerId, about};
+use crate::ubus::Decimal;
 
 use super::clock;
 use super::files::is_file;
@@ -62,7 +63,7 @@ pub struct Known {
     /// Its state, and when that came.
     pub state: Option<(State, Instant)>,
     /// Its wall clock minus ours then, in seconds.
-    pub clock_offset: f64,
+    pub clock_offset: Decimal,
     /// Its configuration.
     pub setup: Option<Setup>,
 }
@@ -261,7 +262,7 @@ impl Daemon {
         match message {
             Message::State(state) => {
                 let known = self.peering.known.get_or_default(peer);
-                known.clock_offset = state.clock.saturating_sub(wall_clock()) as f64 / 1000.0;
+                known.clock_offset = Decimal::thousandths(state.clock.saturating_sub(wall_clock()));
                 known.state = Some((state, now));
                 self.duties.look_elsewhere();
                 self.peer_state(peer, now);

@@ -14,6 +14,7 @@ use crate::netlink::IfName;
 use crate::reconcile::Row;
 use crate::sorted::Map;
 use crate::status::{self, Status};
+use crate::ubus::Decimal;
 use crate::wire::types::{Family, Version};
 
 use super::config_file::ConfigFile;
@@ -112,8 +113,8 @@ impl Sources<'_> {
         status
     }
 
-    fn age(&self, then: Instant) -> f64 {
-        seconds(self.now.since(then))
+    fn age(&self, then: Instant) -> Decimal {
+        Decimal::seconds(self.now.since(then))
     }
 
     fn group(&self, group: &Group, view: &GroupView) -> status::Group {
@@ -223,7 +224,7 @@ fn vip(vip: &crate::config::model::Vip) -> String {
 }
 
 fn target(name: String, view: &TargetView) -> status::Target {
-    let rtt_ms = view.rtt.map(|rtt| rounded(rtt.as_secs_f64() * 1000.0));
+    let rtt_ms = view.rtt.map(Decimal::milliseconds);
     status::Target { target: name, state: view.state.name().into(), rtt_ms }
 }
 
@@ -248,7 +249,7 @@ fn action(row: &Row) -> status::Action {
         wanted: row.wanted.into(),
         observed: row.observed.into(),
         error: row.error.clone(),
-        retry_in: row.retry_in.map(seconds),
+        retry_in: row.retry_in.map(Decimal::seconds),
     }
 }
 
@@ -286,16 +287,6 @@ const fn mode(mode: Mode) -> &'static str {
 fn millis(duration: Duration) -> u32 {
     let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
     seconds.saturating_mul(1000).saturating_add(duration.subsec_millis())
-}
-
-/// With three digits.
-pub fn seconds(duration: Duration) -> f64 {
-    rounded(duration.as_secs_f64())
-}
-
-/// To three digits: more would be noise.
-fn rounded(number: f64) -> f64 {
-    (number * 1000.0).round() / 1000.0
 }
 
 /// The name that people know this node by.

@@ -1,8 +1,7 @@
 //! The run-time directory: one daemon's place for its control socket and what it remembers until the next boot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -33,11 +32,7 @@ impl RunDir {
     /// # Errors
     /// If it can't be made or written, or another daemon has it.
     pub fn open(path: &Path) -> Result<RunDir, Error> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(path)
-            .map_err(|error| Error::new(&path.to_string_lossy(), &plain(&error)))?;
+        disk::make_dirs(path, 0o755).map_err(|error| Error::new(&path.to_string_lossy(), &plain(&error)))?;
         let lock = lock(&path.join("lock"))?;
         Ok(RunDir { path: path.to_owned(), boot: boot_id(), _lock: lock })
     }
@@ -61,7 +56,7 @@ impl RunDir {
 
     /// Where what outlives a reboot is kept: on flash, if the run-time directory is the usual one.
     pub fn state_dir(&self) -> &Path {
-        if self.path == Path::new(DEFAULT) { Path::new(STATE_DIR) } else { &self.path }
+        if disk::is_same(&self.path, Path::new(DEFAULT)) { Path::new(STATE_DIR) } else { &self.path }
     }
 }
 
@@ -72,10 +67,8 @@ pub fn control_socket(run_dir: &Path) -> PathBuf {
 
 fn lock(path: &Path) -> Result<Flock<File>, Error> {
     let unusable = |error| Error::new(&path.to_string_lossy(), &plain(&error));
-    let mut options = OpenOptions::new();
     // Not truncated: until it is ours, the text belongs to the owner.
-    options.read(true).write(true).create(true).truncate(false).mode(0o644);
-    let file = options.open(path).map_err(unusable)?;
+    let file = disk::create(path, disk::KEPT, 0o644).map_err(unusable)?;
     let mut lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(file, errno)| {
         if errno == Errno::EWOULDBLOCK { in_use(path, &owner(&file)) } else { unusable(errno.into()) }
     })?;

@@ -3,11 +3,12 @@
 //! A write to JFFS2 or UBIFS can take seconds while old blocks are erased, longer than Master_Down. The thread is
 //! started by the first job: a daemon that never writes to flash has one thread.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::disk;
 use crate::engine::Maintenance;
 use crate::thread;
 
@@ -113,10 +114,8 @@ impl Desk {
 fn keep(flag: &Path, wanted: Maintenance) -> io::Result<()> {
     match wanted {
         Maintenance::On => {
-            if let Some(dir) = flag.parent() {
-                fs::create_dir_all(dir)?;
-            }
-            File::create(flag)?.sync_all()
+            disk::make_above(flag, 0o755)?;
+            disk::create(flag, disk::AFRESH, 0o644)?.sync_all()
         }
         Maintenance::Off => match fs::remove_file(flag) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

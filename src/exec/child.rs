@@ -148,7 +148,7 @@ impl Drop for Child {
 
 fn spawn(arguments: &[&CStr], more: &[(&str, String)], output: Output) -> io::Result<(Pid, Option<File>)> {
     let program = *arguments.first().ok_or(io::ErrorKind::InvalidInput)?;
-    let null = File::options().read(true).write(true).open("/dev/null")?;
+    let null = disk::open(Path::new("/dev/null"), disk::OFlag::O_RDWR)?;
     let mut files = PosixSpawnFileActions::init()?;
     files.add_dup2(null.as_raw_fd(), 0)?;
     let kept = match output {

@@ -1,6 +1,5 @@
 //! The file that says which addresses are ours, for the next life of the daemon.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +53,7 @@ impl RecordFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let bytes = disk::beginning(&File::open(path)?, FILE_BYTES_MAX)?;
+    let bytes = disk::beginning(&disk::open(path, disk::OFlag::O_RDONLY)?, FILE_BYTES_MAX)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

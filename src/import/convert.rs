@@ -1,6 +1,5 @@
 //! What keepalived's words mean to gwha.
 
-use crate::collect::IntoVec as _;
 use crate::sorted::Map;
 
 use super::parse::{Entry, parse};
@@ -35,6 +34,10 @@ impl<'a> Converter<'a> {
         self.notes.push(Note { line: entry.line, text: text.into() });
     }
 
+    fn strange(&mut self, entry: &Entry, word: &str) {
+        self.note(entry, format!("'{word}' has no counterpart"));
+    }
+
     fn file(&mut self) -> String {
         let entries = self.entries;
         for entry in entries {
@@ -44,27 +47,23 @@ impl<'a> Converter<'a> {
                 other => self.note(entry, format!("'{other}' is not carried over")),
             }
         }
-        let groups: Vec<(&Entry, Vec<String>)> = entries
-            .iter()
-            .filter(|entry| entry.key() == "vrrp_sync_group")
-            .map(|entry| (entry, members(entry)))
-            .into_vec();
-        let mut roles: Vec<Role> = groups.iter().map(|_| Role::default()).into_vec();
-        let mut text = String::from("config gwha 'main'\n\toption enabled '1'\n");
-        let instances = entries.iter().filter(|entry| entry.key() == "vrrp_instance");
-        for entry in instances {
-            let name = entry.value().unwrap_or_default();
-            let place = groups.iter().position(|(_, members)| members.iter().any(|member| member == name));
-            let role = place.and_then(|place| roles.get_mut(place));
-            text += &self.instance(entry, role);
+        let mut groups = Vec::new();
+        for entry in entries.iter().filter(|entry| entry.key() == "vrrp_sync_group") {
+            groups.push(Group { entry, members: members(entry), role: Role::default() });
         }
-        for ((entry, members), mut role) in groups.into_iter().zip(roles) {
-            self.role(&entry.block, &mut role, "");
+        let mut text = String::from("config gwha 'main'\n\toption enabled '1'\n");
+        for entry in entries.iter().filter(|entry| entry.key() == "vrrp_instance") {
+            let name = entry.value().unwrap_or_default();
+            let group = groups.iter_mut().find(|group| group.members.contains(&name));
+            text += &self.instance(entry, group.map(|group| &mut group.role));
+        }
+        for Group { entry, members, role } in &mut groups {
+            self.role(&entry.block, role, "");
             let mut section = Section::new("group", &name(entry.value().unwrap_or("group")));
-            for member in &members {
+            for member in members {
                 section.list("instance", &name(member));
             }
-            section.role(&role);
+            section.role(role);
             text += &section.0;
         }
         text += &self.used_tracks();
@@ -76,14 +75,13 @@ impl<'a> Converter<'a> {
             match (option.key(), option.value()) {
                 ("vrrp_version", Some("3")) => self.version = "3",
                 ("vrrp_version", _) | ("router_id" | "enable_script_security" | "script_user", _) => {}
-                (other, _) => self.note(option, format!("'{other}' has no counterpart")),
+                _ => self.strange(option, option.key()),
             }
         }
     }
 
     fn instance(&mut self, entry: &Entry, group: Option<&mut Role>) -> String {
-        let find = |key: &str| entry.block.iter().find(|option| option.key() == key);
-        let value = |key: &str| find(key).and_then(Entry::value);
+        let value = |key: &str| entry.value_of(key);
         let mut section = Section::new("instance", &name(entry.value().unwrap_or("instance")));
         let interface = value("interface").unwrap_or_default();
         section.option("device", interface);
@@ -95,7 +93,7 @@ impl<'a> Converter<'a> {
         section.option("advert_interval", &milliseconds(value("advert_int").unwrap_or("1")));
         self.authentication(entry, version, &mut section);
         self.addresses(entry, &mut section);
-        let peers = find("unicast_peer");
+        let peers = entry.inner("unicast_peer");
         if let Some(source) = value("unicast_src_ip").or(value("mcast_src_ip")) {
             section.option("source", source);
         }
@@ -125,9 +123,8 @@ impl<'a> Converter<'a> {
     }
 
     fn authentication(&mut self, entry: &Entry, version: &str, section: &mut Section) {
-        let Some(block) = entry.block.iter().find(|option| option.key() == "authentication") else { return };
-        let value = |key: &str| block.block.iter().find(|it| it.key() == key).and_then(Entry::value);
-        match (version, value("auth_type"), value("auth_pass")) {
+        let Some(block) = entry.inner("authentication") else { return };
+        match (version, block.value_of("auth_type"), block.value_of("auth_pass")) {
             ("2", Some("PASS"), Some(password)) => section.option("auth_pass", password),
             ("2", ..) => self.note(block, "only auth_type PASS is carried over"),
             _ => self.note(block, "version 3 has no authentication, and keepalived sends none either"),
@@ -135,7 +132,7 @@ impl<'a> Converter<'a> {
     }
 
     fn addresses(&mut self, entry: &Entry, section: &mut Section) {
-        let interface = entry.block.iter().find(|it| it.key() == "interface").and_then(Entry::value);
+        let interface = entry.value_of("interface");
         for block in entry.block.iter().filter(|option| option.key().starts_with("virtual_ipaddress")) {
             if block.key() == "virtual_ipaddress_excluded" && !block.block.is_empty() {
                 self.note(block, "'virtual_ipaddress_excluded' becomes part of the adverts' list");
@@ -160,7 +157,7 @@ impl<'a> Converter<'a> {
                         "brd" | "scope" => {
                             words.next();
                         }
-                        other => self.note(address, format!("'{other}' has no counterpart")),
+                        other => self.strange(address, other),
                     }
                 }
                 section.list("vip", &vip);
@@ -190,25 +187,11 @@ impl<'a> Converter<'a> {
                 "notify_backup" => role.commands.push(("backup", option.rest())),
                 "notify_fault" => role.commands.push(("fault", option.rest())),
                 "notify" => role.commands.push(("", option.rest())),
-                "interface"
-                | "virtual_router_id"
-                | "version"
-                | "advert_int"
-                | "authentication"
-                | "state"
-                | "virtual_ipaddress"
-                | "virtual_ipaddress_excluded"
-                | "unicast_peer"
-                | "unicast_src_ip"
-                | "mcast_src_ip"
-                | "group"
-                | "preempt"
-                | "global_tracking"
-                | "debug" => {}
+                other if ELSEWHERE.contains(&other) => {}
                 other if other.starts_with("garp_") => {
                     self.note(option, format!("'{other}': see option announce and announce_refresh"));
                 }
-                other => self.note(option, format!("'{other}' has no counterpart")),
+                other => self.strange(option, other),
             }
         }
     }
@@ -231,9 +214,8 @@ impl<'a> Converter<'a> {
         let Some(script) = entries.iter().find(is_it) else {
             return self.note(used, format!("there is no vrrp_script '{}'", used.key()));
         };
-        let find = |key: &str| script.block.iter().find(|option| option.key() == key);
-        let value = |key: &str| find(key).and_then(Entry::value);
-        let command = find("script").map(Entry::rest).unwrap_or_default();
+        let value = |key: &str| script.value_of(key);
+        let command = script.inner("script").map(Entry::rest).unwrap_or_default();
         let mut section = Section::new("track", &name(used.key()));
         match pinged(&command) {
             Some(target) => {
@@ -250,8 +232,7 @@ impl<'a> Converter<'a> {
         section.option("timeout", value("timeout").unwrap_or(interval));
         section.option("fall", value("fall").unwrap_or("1"));
         section.option("rise", value("rise").unwrap_or("1"));
-        let weight = used.words.iter().skip_while(|word| *word != "weight").nth(1).map(String::as_str);
-        let weight = self.weight(used, weight.or(value("weight")), role);
+        let weight = self.weight(used, used.after("weight").or(value("weight")), role);
         section.option("weight", &weight);
         self.use_track(used.key(), section, role);
     }
@@ -260,8 +241,7 @@ impl<'a> Converter<'a> {
         let mut section = Section::new("track", &name(used.key()));
         section.option("type", "link");
         section.option("device", used.key());
-        let weight = used.words.iter().skip_while(|word| *word != "weight").nth(1).map(String::as_str);
-        let weight = self.weight(used, weight, role);
+        let weight = self.weight(used, used.after("weight"), role);
         section.option("weight", &weight);
         self.use_track(used.key(), section, role);
     }
@@ -278,12 +258,13 @@ impl<'a> Converter<'a> {
 
     /// keepalived adds a positive weight while the test is good; gwha only takes away.
     fn weight(&mut self, used: &Entry, given: Option<&str>, role: &mut Role) -> String {
-        match given.unwrap_or("0").parse::<i32>() {
+        let given = given.unwrap_or("0");
+        let size = given.strip_prefix('-');
+        match size.unwrap_or(given).parse::<u32>() {
             Ok(0) => "fault".to_owned(),
-            Ok(weight @ -253..=-1) => weight.to_string(),
             Ok(weight @ 1..=253) => {
-                if !role.tracks.contains(&name(used.key())) {
-                    role.bonus = role.bonus.saturating_add(weight.unsigned_abs());
+                if size.is_none() && !role.tracks.contains(&name(used.key())) {
+                    role.bonus = role.bonus.saturating_add(weight);
                 }
                 format!("-{weight}")
             }
@@ -304,10 +285,43 @@ impl<'a> Converter<'a> {
     }
 }
 
-fn members(entry: &Entry) -> Vec<String> {
-    let groups = entry.block.iter().filter(|option| option.key() == "group");
-    groups.flat_map(|group| group.block.iter().flat_map(|line| line.words.iter().cloned())).into_vec()
+/// A sync group, and what its instances say for it.
+struct Group<'a> {
+    entry: &'a Entry,
+    members: Vec<&'a str>,
+    role: Role,
 }
+
+fn members(entry: &Entry) -> Vec<&str> {
+    let mut members = Vec::new();
+    for group in entry.block.iter().filter(|option| option.key() == "group") {
+        for line in &group.block {
+            for word in &line.words {
+                members.push(word.as_str());
+            }
+        }
+    }
+    members
+}
+
+/// What stands among the options of a role and is looked at elsewhere, or says what gwha does anyway.
+const ELSEWHERE: [&str; 15] = [
+    "interface",
+    "virtual_router_id",
+    "version",
+    "advert_int",
+    "authentication",
+    "state",
+    "virtual_ipaddress",
+    "virtual_ipaddress_excluded",
+    "unicast_peer",
+    "unicast_src_ip",
+    "mcast_src_ip",
+    "group",
+    "preempt",
+    "global_tracking",
+    "debug",
+];
 
 #[cfg(test)]
 mod tests {

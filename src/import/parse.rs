@@ -24,6 +24,22 @@ impl Entry {
         self.words.get(1).map(String::as_str)
     }
 
+    /// The first line of this key in its block.
+    pub fn inner(&self, key: &str) -> Option<&Entry> {
+        self.block.iter().find(|entry| entry.key() == key)
+    }
+
+    /// The value of a key in its block.
+    pub fn value_of(&self, key: &str) -> Option<&str> {
+        self.inner(key)?.value()
+    }
+
+    /// The word behind another one.
+    pub fn after(&self, word: &str) -> Option<&str> {
+        let at = self.words.iter().position(|it| it == word)?;
+        self.words.get(at.saturating_add(1)).map(String::as_str)
+    }
+
     /// What follows its first word, as one text.
     pub fn rest(&self) -> String {
         self.words.get(1..).unwrap_or_default().join(" ")
@@ -67,10 +83,7 @@ pub fn parse(text: &str, notes: &mut Vec<Note>) -> Vec<Entry> {
         }
     }
     if open.len() > 1 {
-        notes.push(Note {
-            line: text.lines().zip(1u32..).count() as u32,
-            text: "a brace is missing".to_owned(),
-        });
+        notes.push(Note { line: text.lines().count() as u32, text: "a brace is missing".to_owned() });
     }
     while open.len() > 1 {
         close(&mut open);
@@ -101,15 +114,22 @@ fn tokens(line: &str) -> Vec<Token> {
             }
             (None, '!' | '#') => break,
             (None, '{' | '}') => {
-                tokens.extend(word.take().map(Token::Word));
+                end(&mut word, &mut tokens);
                 tokens.push(if c == '{' { Token::Open } else { Token::Close });
             }
-            (None, c) if c.is_whitespace() => tokens.extend(word.take().map(Token::Word)),
+            (None, c) if c.is_whitespace() => end(&mut word, &mut tokens),
             (None, c) => word.get_or_insert_default().push(c),
         }
     }
-    tokens.extend(word.map(Token::Word));
+    end(&mut word, &mut tokens);
     tokens
+}
+
+/// Takes the word that has been read, if there is one.
+fn end(word: &mut Option<String>, tokens: &mut Vec<Token>) {
+    if let Some(word) = word.take() {
+        tokens.push(Token::Word(word));
+    }
 }
 
 /// Blocks within blocks; keepalived has no more than four.

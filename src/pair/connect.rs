@@ -87,9 +87,12 @@ fn connect(place: &Place, host: Ipv4Addr) -> io::Result<Socket> {
     socket.bind_device(Some(place.device.as_bytes()))?;
     socket.set_ttl_v4(1)?;
     socket.bind(&SocketAddr::new(place.address.0.into(), 0).into())?;
-    socket.connect_timeout(&SocketAddr::new(host.into(), PORT).into(), CONNECT_PATIENCE)?;
+    // It limits the time for the connection too.
     socket.set_write_timeout(Some(CONNECT_PATIENCE))?;
-    Ok(socket)
+    match socket.connect(&SocketAddr::new(host.into(), PORT).into()) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Err(ErrorKind::TimedOut.into()),
+        connected => connected.map(|()| socket),
+    }
 }
 
 fn unreachable(host: Ipv4Addr, error: &io::Error) -> String {

@@ -1,11 +1,11 @@
 //! The two files: beside their places first, where everything that can go wrong goes wrong; then in their places.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::daemon::read_bounded;
+use crate::disk;
 use crate::peer::key::{self, Key};
 
 use super::facts::Own;
@@ -47,10 +47,7 @@ pub fn stage(key: &Key, key_path: &Path, text: &str, config: &Path, own: Own) ->
         (Err(error), Own::Kept) => return Err(named(key_path, &error)),
     };
     if !is_there {
-        if let Some(dir) = key_path.parent() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-            made.map_err(|error| named(dir, &error))?;
-        }
+        disk::make_above(key_path, 0o700).map_err(|error| named(key_path, &error))?;
         let temporary = beside(key_path);
         let _ = fs::remove_file(&temporary);
         staged.files.push(Beside { temporary: temporary.clone(), path: key_path.into() });
@@ -97,13 +94,13 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = disk::create(path, disk::AFRESH, 0o600)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+    path.parent().map_or(Ok(()), |dir| disk::open(dir, disk::OFlag::O_RDONLY)?.sync_all())
 }
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> String {

@@ -1,12 +1,11 @@
 //! The shared secret of the two routers, and the file that it is in.
 
 use core::fmt;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::disk;
+use crate::disk::{self, OFlag};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -89,8 +88,8 @@ impl Key {
     /// the user that runs this program.
     pub fn read(path: &Path) -> Result<Key, Error> {
         // Opening a pipe would wait for a writer.
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-        let file: File = file.map_err(|error| match error.kind() {
+        let file = disk::open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK);
+        let file = file.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::Missing,
             _ => Error::Io(error),
         })?;
@@ -113,7 +112,7 @@ impl Key {
     /// # Errors
     /// [`Error::Exists`] if there is something at `path`, whatever it is.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = disk::create(path, disk::NEW, 0o600);
         let mut file = file.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::Exists,
             _ => Error::Io(error),

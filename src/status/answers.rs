@@ -1,12 +1,13 @@
 //! What the other methods answer.
 
 use crate::record::record;
+use crate::ubus::Decimal;
 
 /// Something that happened: in the history, and as an event on ubus at the end of the turn in which it did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Happening {
     /// How long ago, in seconds.
-    pub age: Option<f64>,
+    pub age: Option<Decimal>,
     /// When, in microseconds since boot; in the history file only.
     pub at_us: Option<u64>,
     /// `role`, `peer_found`, `peer_lost`, `track`, ...
@@ -46,7 +47,7 @@ pub struct Outcome {
     /// Why not.
     pub error: Option<String>,
     /// From the command to its effect.
-    pub took_ms: Option<f64>,
+    pub took_ms: Option<Decimal>,
 }
 
 /// The answer to `check` and `reload`.
@@ -81,7 +82,7 @@ pub struct Lease {
     /// Its name.
     pub name: Option<String>,
     /// For how long yet, in seconds; absent: for ever.
-    pub expires_in: Option<f64>,
+    pub expires_in: Option<Decimal>,
 }
 
 record! {

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::Error;
 use super::blobmsg::{Content, Fields, MAX_DEPTH, lossy};
 use super::record::Record;
+use super::{Decimal, Error};
 
 /// What can be read from blobmsg.
 pub trait Decode {
@@ -133,12 +133,13 @@ impl Decode for bool {
     }
 }
 
-impl Decode for f64 {
+impl Decode for Decimal {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
-        *self = match source.content {
-            Content::Double(number) => number,
-            _ => source.int()? as f64,
+        let number = match source.content {
+            Content::Double(number) => Decimal::from_double(number),
+            _ => source.int()?.checked_mul(1_000_000).map(|millionths| Decimal { millionths }),
         };
+        *self = number.ok_or(Error::Mismatch("a number within the range"))?;
         Ok(())
     }
 }

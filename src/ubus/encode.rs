@@ -3,10 +3,10 @@
 //! The two traits here and in [`decode`](super::decode) do what serde does, for one format and without code for each
 //! pair of a type and a format: everything goes through `dyn`.
 
-use super::Error;
 use super::blob::{HEADER, MAX_MESSAGE, Mark, Writer};
 use super::blobmsg::{MAX_DEPTH, Type};
 use super::record::Record;
+use super::{Decimal, Error};
 
 /// What blobmsg can express.
 pub trait Encode {
@@ -67,6 +67,11 @@ impl Place<'_> {
     }
 
     /// A double.
+    pub fn decimal(self, value: Decimal) -> Result<(), Error> {
+        self.double(value.to_double())
+    }
+
+    /// A double, as it is.
     pub fn double(self, value: f64) -> Result<(), Error> {
         self.out.put_field(self.name, Type::Double, &value.to_be_bytes())
     }
@@ -128,7 +133,7 @@ macro_rules! encode {
     )*};
 }
 
-encode!(bool => flag, u8 => int, u16 => int, u32 => int, i32 => int, i64 => int, f64 => double, &str => text);
+encode!(bool => flag, u8 => int, u16 => int, u32 => int, i32 => int, i64 => int, Decimal => decimal, &str => text);
 
 impl Encode for u64 {
     fn encode(&self, place: Place<'_>) -> Result<(), Error> {

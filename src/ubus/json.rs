@@ -2,9 +2,8 @@
 
 use core::fmt::{self, Write as _};
 
-use super::{Table, Value};
+use super::{Decimal, Table, Value};
 
-mod number;
 mod parse;
 
 pub use parse::{ParseError, parse};
@@ -20,7 +19,7 @@ pub enum Layout {
 
 /// Writes a value as JSON text, without a newline at the end.
 ///
-/// Control characters are escaped. A double that JSON cannot express (infinite, not a number) is null.
+/// Control characters are escaped. A double has up to six places; one that is no number or 2^42 and more is null.
 pub fn to_string(value: &Value, layout: Layout) -> String {
     let mut writer = Writer { text: String::new(), layout, depth: 0 };
     writer.value(value);
@@ -47,8 +46,10 @@ impl Writer {
             Value::Bool(true) => self.text.push_str("true"),
             Value::Bool(false) => self.text.push_str("false"),
             Value::Int(number) => self.format(format_args!("{number}")),
-            Value::Double(number) if number.is_finite() => number::write(*number, &mut self.text),
-            Value::Double(_) => self.text.push_str("null"),
+            Value::Double(number) => match Decimal::from_double(*number) {
+                Some(number) => self.format(format_args!("{number}")),
+                None => self.text.push_str("null"),
+            },
             Value::String(text) => self.string(text),
             Value::Array(elements) => self.list('[', elements, ']', Writer::value),
             Value::Table(Table(members)) => self.list('{', members, '}', Writer::member),

@@ -7,6 +7,7 @@
 //! * [`blobmsg`]: named and typed values on top of blob: the tables that methods take and return.
 //!   [`Data`] is one such table; [`encode`] and [`decode`] go from and to Rust types.
 //! * [`value`]: [`Value`], for tables whose shape is only known at run time. [`json`]: its text form.
+//!   [`decimal`]: doubles in whole numbers.
 //! * [`message`] and [`inbox`]: the messages of the protocol, one by one and in a stream of bytes.
 //! * [`object`]: what a program offers: methods with typed arguments.
 //! * [`session`]: the protocol itself, without a socket: bytes in, events out.
@@ -21,6 +22,7 @@
 pub mod blob;
 pub mod blobmsg;
 pub mod conn;
+pub mod decimal;
 pub mod decode;
 pub mod encode;
 mod error;
@@ -36,6 +38,7 @@ pub mod value;
 
 pub use blobmsg::Data;
 pub use conn::Connection;
+pub use decimal::Decimal;
 pub use decode::Decode;
 pub use encode::{Encode, Place};
 pub use error::Error;

@@ -1,6 +1,6 @@
 use super::*;
 
-fn parsed(line: &str) -> Result<Invocation, Error> {
+fn parsed(line: &str) -> Result<Invocation, String> {
     parse(&line.split_whitespace().collect::<Vec<_>>())
 }
 

@@ -3,15 +3,15 @@
 //! What would be on the terminal is in a file of the run-time directory, behind two lines of its own: until when the
 //! code is good, and the line. Whoever waits has the file locked.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{daemon, dup2_stderr, dup2_stdin, dup2_stdout};
 
 use crate::daemon::clock;
+use crate::disk::{self, OFlag};
 use crate::engine::Instant;
 use crate::ubus::Table;
 
@@ -23,9 +23,8 @@ pub struct Paper(Flock<File>);
 /// # Errors
 /// Those of the file system.
 pub fn take(run_dir: &Path) -> io::Result<Option<Paper>> {
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(run_dir)?;
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path(run_dir))?;
+    disk::make_dirs(run_dir, 0o755)?;
+    let file = disk::create(&path(run_dir), disk::KEPT, 0o600)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(Some(Paper(lock))),
         Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
@@ -50,7 +49,7 @@ impl Paper {
     /// Those of the system calls.
     pub fn detach(&self) -> io::Result<()> {
         daemon(false, true)?;
-        dup2_stdin(File::open("/dev/null")?)?;
+        dup2_stdin(disk::open(Path::new("/dev/null"), OFlag::O_RDONLY)?)?;
         dup2_stdout(&*self.0)?;
         dup2_stderr(&*self.0)?;
         Ok(())
@@ -60,9 +59,8 @@ impl Paper {
 /// How it stands: `waiting`, and if there ever was one the `line`, the seconds `left`, and the `text` behind it.
 pub fn state(run_dir: &Path) -> Table {
     let mut text = String::new();
-    let file = File::open(path(run_dir));
-    let is_waiting = file.is_ok_and(|file| {
-        let _ = (&file).take(TEXT_BYTES).read_to_string(&mut text);
+    let is_waiting = disk::open(&path(run_dir), OFlag::O_RDONLY).is_ok_and(|file| {
+        text = String::from_utf8_lossy(&disk::beginning(&file, TEXT_BYTES).unwrap_or_default()).into_owned();
         Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
     });
     let table = Table::default().with("waiting", is_waiting);
@@ -81,7 +79,7 @@ fn path(run_dir: &Path) -> PathBuf {
 }
 
 /// Bytes of the text that are shown: a configuration and what was found in it.
-const TEXT_BYTES: u64 = 64 << 10;
+const TEXT_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@ use crate::status::{
     ConfigState, Counters, Group, Happening, Health, History, Instance, Master, PeerRouter, Status, Target,
     Track, Warning,
 };
+use crate::ubus::Decimal;
 
 use super::super::text::COLUMNS;
 
@@ -9,9 +10,9 @@ fn standby() -> Status {
     Status {
         version: "0.1.0".into(),
         node: "gw-b".into(),
-        uptime: 7380.0,
+        uptime: Decimal::thousandths(7_380_000),
         role: "backup".into(),
-        since: Some(3723.4),
+        since: Some(Decimal::thousandths(3_723_400)),
         cause: Some("192.168.100.2 is master with priority 100".into()),
         health: Health::Degraded,
         warnings: vec![Warning {
@@ -23,11 +24,15 @@ fn standby() -> Status {
         groups: vec![Group {
             name: "gateway".into(),
             role: "backup".into(),
-            since: 3723.4,
+            since: Decimal::thousandths(3_723_400),
             priority: 60,
             base_priority: Some(90),
             epoch: 2,
-            master: Some(Master { address: "192.168.100.2".into(), priority: 100, last_heard: 0.42 }),
+            master: Some(Master {
+                address: "192.168.100.2".into(),
+                priority: 100,
+                last_heard: Decimal::thousandths(420),
+            }),
             blocked_by: vec!["track carrier is down".into()],
             ..Group::default()
         }],
@@ -42,7 +47,7 @@ fn standby() -> Status {
                 address: "192.168.100.2".into(),
                 state: "alive".into(),
                 priority: Some(100),
-                last_heard: Some(0.42),
+                last_heard: Some(Decimal::thousandths(420)),
                 mismatch: None,
             }],
             counters: Counters {
@@ -60,7 +65,7 @@ fn standby() -> Status {
             state: "down".into(),
             targets: vec![Target { target: "10.0.0.1".into(), state: "down".into(), rtt_ms: None }],
             needed: 2,
-            since: 12.0,
+            since: Decimal::thousandths(12_000),
             effect: "-30".into(),
             ..Track::default()
         }],
@@ -126,10 +131,13 @@ fn idle_daemon_says_that_it_is() {
 
 #[test]
 fn history_has_ages_and_wraps() {
-    let event =
-        |age, message: &str| Happening { age: Some(age), message: message.into(), ..Happening::default() };
+    let event = |ms, message: &str| Happening {
+        age: Some(Decimal::thousandths(ms)),
+        message: message.into(),
+        ..Happening::default()
+    };
     let long = "group gateway: backup -> master (192.168.100.2 lowered itself to priority 70), epoch 17";
-    let history = History { events: vec![event(90_000.0, long), event(3.0, "track carrier: up")] };
+    let history = History { events: vec![event(90_000_000, long), event(3000, "track carrier: up")] };
 
     let text = super::history(&history);
 

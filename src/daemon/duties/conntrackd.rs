@@ -2,13 +2,14 @@
 
 use core::time::Duration;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::disk;
+use crate::disk::{self, OFlag};
 use crate::duties::Side;
 use crate::engine::Instant;
 use crate::exec::children::{Children, Ended, Program};
@@ -114,7 +115,8 @@ impl Conntrackd {
 /// The kernel's module may not be loaded yet, and the defaults are almost right, so failure is no news.
 fn set_kernel_parameters() {
     for (name, value) in [("nf_conntrack_tcp_loose", "1"), ("nf_conntrack_tcp_be_liberal", "1")] {
-        let _ = std::fs::write(Path::new("/proc/sys/net/netfilter").join(name), value);
+        let path = Path::new("/proc/sys/net/netfilter").join(name);
+        let _ = disk::open(&path, OFlag::O_WRONLY).and_then(|mut file| file.write_all(value.as_bytes()));
     }
 }
 

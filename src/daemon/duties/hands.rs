@@ -244,7 +244,7 @@ impl Toolbox<'_, '_> {
 
     /// Remembers what dnsmasq was started with last.
     fn dhcp_stamp(&self, duty: &Duty) -> PathBuf {
-        self.scene.run_dir.file(&firewall::table("dhcp", &duty.group)).with_extension("started")
+        self.scene.run_dir.file(&(firewall::table("dhcp", &duty.group) + ".started"))
     }
 
     fn bring_dhcp(&mut self, duty: &Duty, side: Side) -> Begun {

@@ -112,8 +112,7 @@ impl Recipe {
 /// # Errors
 /// With the path, for people.
 pub fn write(path: &Path, text: &str) -> Result<(), Box<str>> {
-    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
-    let written = made.and_then(|()| disk::replace(path, 0o644, text.as_bytes()));
+    let written = disk::make_above(path, 0o755).and_then(|()| disk::replace(path, 0o644, text.as_bytes()));
     written.map(drop).map_err(|error| failed(path, &error))
 }
 

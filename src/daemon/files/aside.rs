@@ -5,8 +5,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use crate::limits;
 use crate::sync::file::rules::FRESH;
+use crate::{disk, limits};
 
 use super::place;
 use super::record::own;
@@ -25,7 +25,8 @@ impl Asides {
         let all = self.files();
         let bytes: u64 = all.iter().map(|(_, _, file)| fs::metadata(file).map_or(0, |it| it.len())).sum();
         let of_path = || all.iter().filter(|(other, ..)| other == path);
-        if of_path().any(|(.., file)| fs::read(file).is_ok_and(|kept| kept == content)) {
+        if of_path().any(|(.., file)| disk::load(file, limits::FILE_BYTES).is_ok_and(|kept| kept == content))
+        {
             return Ok(());
         }
         let is_full = of_path().count() >= limits::ASIDE_PER_FILE
@@ -41,22 +42,21 @@ impl Asides {
     }
 
     fn write(&self, path: &str, number: u32, content: &[u8]) -> io::Result<()> {
-        place::make_private(&self.0)?;
+        disk::make_dirs(&self.0, 0o700)?;
         let fresh = self.0.join(FRESH);
         let _ = fs::remove_file(&fresh);
         place::write_new(&fresh, content, own())?;
         fs::rename(&fresh, self.0.join(format!("{}.{number}", path.replace('/', "%"))))?;
-        fs::File::open(&self.0)?.sync_all()
+        disk::open(&self.0, disk::OFlag::O_RDONLY)?.sync_all()
     }
 
     /// Whose edits are kept, their numbers, and where.
     pub fn files(&self) -> Vec<(String, u32, PathBuf)> {
         let mut all = Vec::new();
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some((path, number)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+        for name in disk::names(&self.0).unwrap_or_default() {
+            let Some((path, number)) = name.rsplit_once('.') else { continue };
             if let Ok(number) = number.parse() {
-                all.push((path.replace('%', "/"), number, entry.path()));
+                all.push((path.replace('%', "/"), number, self.0.join(&name)));
             }
         }
         all

@@ -3,12 +3,13 @@
 //! A directory is held open, and what is in it is named through `/proc/self/fd`: whatever somebody renames or links
 //! meanwhile, the name means what is in this directory.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::disk::{self, OFlag};
 use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
@@ -30,7 +31,7 @@ impl Dir {
     /// # Errors
     /// Those of `open`.
     pub fn open(path: &Path) -> io::Result<Dir> {
-        OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).map(Dir)
+        disk::open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY).map(Dir)
     }
 
     /// A directory in this one; not through a link.
@@ -38,8 +39,8 @@ impl Dir {
     /// # Errors
     /// Those of `open`.
     pub fn enter(&self, name: &str) -> io::Result<Dir> {
-        let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
-        OpenOptions::new().read(true).custom_flags(flags).open(self.path_of(name)).map(Dir)
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        disk::open(&self.path_of(name), flags).map(Dir)
     }
 
     /// The names in it, in any order; those that are no text are left out.
@@ -47,11 +48,7 @@ impl Dir {
     /// # Errors
     /// Those of `readdir`.
     pub fn names(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(self.path_of(""))? {
-            names.extend(entry?.file_name().into_string().ok());
-        }
-        Ok(names)
+        disk::names(&self.path_of(""))
     }
 
     /// A path that means this name in this directory, while it is held open.
@@ -112,8 +109,8 @@ impl Place {
     /// # Errors
     /// Those of `open`; `InvalidInput` if it is neither a file nor a directory.
     pub fn open(&self) -> io::Result<File> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(self.path())?;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+        let file = disk::open(&self.path(), flags)?;
         let kind = file.metadata()?.file_type();
         if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
     }
@@ -155,18 +152,10 @@ pub fn adjust(file: &File, meta: Meta) -> io::Result<()> {
 /// # Errors
 /// Those of the system calls.
 pub fn write_new(path: &Path, content: &[u8], meta: Meta) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = disk::create(path, disk::NEW, 0o600)?;
     file.write_all(content)?;
     adjust(&file, meta)?;
     file.sync_all()
-}
-
-/// Makes a directory, and those above it, for us alone.
-///
-/// # Errors
-/// Those of `mkdir`.
-pub fn make_private(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// A file's content.
@@ -174,7 +163,5 @@ pub fn make_private(path: &Path) -> io::Result<()> {
 /// # Errors
 /// That of `read`; `FileTooLarge` beyond [`limits::FILE_BYTES`].
 pub fn read_all(file: &File) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    file.take(limits::FILE_BYTES as u64 + 1).read_to_end(&mut content)?;
-    if content.len() > limits::FILE_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(content) }
+    disk::read(file, limits::FILE_BYTES)
 }

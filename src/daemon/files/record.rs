@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::disk;
 use crate::sync::bytes::{Bytes, put_text};
 use crate::sync::file::{Agreed, Meta, Settled};
 
@@ -40,10 +41,8 @@ pub fn write(path: &Path, settled: &Settled) -> io::Result<()> {
     if bounded::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    if let Some(dir) = path.parent() {
-        place::make_private(dir)?;
-    }
-    let fresh = path.with_extension("new");
+    disk::make_above(path, 0o700)?;
+    let fresh = disk::beside(path, ".new");
     let _ = fs::remove_file(&fresh);
     place::write_new(&fresh, &content, own())?;
     fs::rename(&fresh, path)

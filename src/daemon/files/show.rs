@@ -5,9 +5,9 @@ use core::time::Duration;
 use crate::engine::Instant;
 use crate::status::SharedFile;
 use crate::sync::file::party::{Row, State};
+use crate::ubus::Decimal;
 
 use super::super::notify;
-use super::super::report::seconds;
 use super::super::run::Daemon;
 use super::Files;
 
@@ -30,7 +30,7 @@ impl Files {
                 path: row.path.clone(),
                 state: state.name().into(),
                 direction: Some(if row.is_sent { "sent" } else { "received" }.into()),
-                last_success: row.level.map(|at| seconds(now.since(at))),
+                last_success: row.level.map(|at| Decimal::seconds(now.since(at))),
                 last_error: stalled.clone().or_else(|| row.why.clone()),
                 asides: row.asides.clone(),
             }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::sorted::Map;
 use crate::sync::file::rules::Rules;
 use crate::sync::file::{Disk, Entry, Hash, Kind, Meta, Settled};
@@ -77,6 +78,14 @@ impl Store {
         self.state.join("synced")
     }
 
+    /// What is listed may stand where there was no directory yet.
+    fn make_above(&self, entry: &Entry) -> Result<(), String> {
+        if !self.rules.roots.contains(&entry.path) {
+            return Ok(());
+        }
+        disk::make_above(Path::new(&entry.path), 0o755).map_err(|error| words(&error))
+    }
+
     fn place(&self, path: &str) -> Result<Place, String> {
         Place::find(&self.rules, path).map_err(|error| words(&error))
     }
@@ -122,11 +131,7 @@ impl Disk for Store {
     }
 
     fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
-        if self.rules.roots.contains(&entry.path) {
-            if let Some(above) = Path::new(&entry.path).parent() {
-                fs::create_dir_all(above).map_err(|error| words(&error))?;
-            }
-        }
+        self.make_above(entry)?;
         self.place(&entry.path)?.replace(content, entry.meta).map_err(|error| words(&error))
     }
 
@@ -136,13 +141,9 @@ impl Disk for Store {
     }
 
     fn make_dir(&mut self, entry: &Entry) -> Result<(), String> {
-        if self.rules.roots.contains(&entry.path) {
-            if let Some(above) = Path::new(&entry.path).parent() {
-                fs::create_dir_all(above).map_err(|error| words(&error))?;
-            }
-        }
+        self.make_above(entry)?;
         let place = self.place(&entry.path)?;
-        let made = fs::create_dir(place.path()).and_then(|()| place.settle());
+        let made = disk::make_dir(&place.path(), 0o755).and_then(|()| place.settle());
         made.map_err(|error| words(&error))?;
         self.adjust(entry)
     }

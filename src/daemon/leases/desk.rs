@@ -1,17 +1,18 @@
 //! The lease file: reading it, knowing what it said, and writing it for a server that is about to start.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::collect::IntoVec as _;
+use crate::disk::{self, OFlag};
+use crate::limits;
 use crate::sync::lease::file::{self, Clock};
 use crate::sync::lease::shadow::{Change, Found, Read, Shadow};
 use crate::sync::lease::{Client, Life};
-use crate::{disk, limits};
 
 use super::super::clock;
 
@@ -58,8 +59,7 @@ pub enum Item {
 /// # Errors
 /// Those of the system calls; `FileTooLarge` beyond [`limits::LEASE_FILE_BYTES`].
 pub fn read(path: &Path) -> io::Result<Option<(String, FileId)>> {
-    let mut options = OpenOptions::new();
-    let file: File = match options.read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+    let file = match disk::open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
@@ -196,7 +196,7 @@ const READS_MAX: usize = 3;
 /// while no other has it open.)
 #[allow(unsafe_code)]
 pub fn is_open_elsewhere(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = disk::open(path, OFlag::O_RDONLY) else { return false };
     // SAFETY: plain system calls on a descriptor that is open. Whoever opens the file meanwhile makes the kernel send
     // the signal, and SIGURG does nothing.
     let lent = unsafe {
@@ -222,9 +222,7 @@ fn replace(path: &Path, text: &str) -> io::Result<FileId> {
 
 /// A name for a new file, which is not there.
 fn beside(path: &Path) -> io::Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".gwha");
-    let fresh = path.with_file_name(name);
+    let fresh = disk::beside(path, ".gwha");
     // In a directory where everybody may write, somebody may have put a link there.
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -233,7 +231,7 @@ fn beside(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn write_new(like: &Path, fresh: &Path, text: &str) -> io::Result<FileId> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(fresh)?;
+    let mut file = disk::create(fresh, disk::NEW, 0o644)?;
     if let Ok(old) = fs::metadata(like) {
         file.set_permissions(Permissions::from_mode(old.mode() & 0o777))?;
         // Not root, or a file system without owners: then it was not another's before either.

@@ -8,6 +8,7 @@ use crate::engine::Instant;
 use crate::limits;
 use crate::status::{self, LeaseList};
 use crate::sync::lease::{Client, Life};
+use crate::ubus::Decimal;
 
 use super::{Leases, Service};
 
@@ -45,8 +46,8 @@ impl Leases {
             count: Some(count(self.table.count(now))),
             peer_count: open().filter_map(|feed| feed.count()).min(),
             pending: self.feeds.values().map(|feed| feed.pending(&self.table)).max().map(count),
-            lag_ms: lag.map(|lag| (lag.as_secs_f64() * 1_000_000.0).round() / 1000.0),
-            last_success: self.level.map(|at| super::super::report::seconds(now.since(at))),
+            lag_ms: lag.map(Decimal::milliseconds),
+            last_success: self.level.map(|at| Decimal::seconds(now.since(at))),
             last_error: self.troubles(now).into_iter().next().map(|(_, text)| text),
         }
     }
@@ -92,6 +93,6 @@ fn show(address: IpAddr, client: &Client, life: Life, now: Instant) -> status::L
         address: address.to_string(),
         client: id.unwrap_or(client.hardware()).to_owned(),
         name: client.name().map(str::to_owned),
-        expires_in: life.left(now).map(super::super::report::seconds),
+        expires_in: life.left(now).map(Decimal::seconds),
     }
 }

@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
+use crate::disk;
 use crate::engine::Instant;
 use crate::thread;
 
@@ -185,7 +186,7 @@ impl Eyes {
             let desk = lock(&self.shared.desk);
             (desk.path.clone(), desk.watch)
         };
-        if self.watched.as_ref().is_none_or(|watched| watched.path != path) {
+        if self.watched.as_ref().is_none_or(|watched| !disk::is_same(&watched.path, &path)) {
             if let Some(old) = self.watched.take() {
                 let _ = self.inotify.rm_watch(old.dir);
                 old.file.map(|file| self.inotify.rm_watch(file));
@@ -279,7 +280,7 @@ impl Eyes {
         let mut items = Vec::new();
         let doubts = {
             let mut desk = lock(&self.shared.desk);
-            if desk.watch == Watch::Off || desk.path != path {
+            if desk.watch == Watch::Off || !disk::is_same(&desk.path, &path) {
                 return;
             }
             let doubts = desk.look(&text, id, steady, &mut items);

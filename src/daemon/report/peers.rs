@@ -1,5 +1,7 @@
 //! The other routers: what the channel says of them, and what to make of it together with the adverts.
 
+use core::time::Duration;
+
 use crate::engine::{GroupView, PeerState, Role};
 use crate::peer::about;
 use crate::peer::dial::Reach;
@@ -7,10 +9,11 @@ use crate::peer::mesh::View;
 use crate::peer::message::clean;
 use crate::peer::session::End;
 use crate::status::{self, Health, Status};
+use crate::ubus::Decimal;
 
 use super::super::peering::{KeyState, Known};
+use super::Sources;
 use super::warnings::Findings;
-use super::{Sources, rounded, seconds};
 
 /// Shows the other routers.
 pub fn show(sources: &Sources<'_>, status: &mut Status) {
@@ -39,7 +42,9 @@ fn peer(sources: &Sources<'_>, view: &View) -> status::Peer {
     let known = sources.peering.known.get(&view.id).unwrap_or(&nothing);
     let state = known.state.as_ref();
     let is_connected = view.trouble.is_none();
-    let uptime = state.map(|(state, at)| f64::from(state.uptime) + seconds(sources.now.since(*at)));
+    let uptime = state.map(|(state, at)| {
+        Decimal::seconds(sources.now.since(*at).saturating_add(Duration::from_secs(state.uptime.into())))
+    });
     status::Peer {
         name: view.hello.as_ref().map(|hello| hello.node.clone()),
         address: view.address.map(|address| address.to_string()),
@@ -47,14 +52,14 @@ fn peer(sources: &Sources<'_>, view: &View) -> status::Peer {
         state: Some(word(view).into()),
         error: view.trouble.as_ref().and_then(|trouble| reason(trouble, view.ended.as_ref())),
         instance: view.route.clone().filter(|_| is_connected),
-        since: Some(seconds(sources.now.since(view.since))),
+        since: Some(Decimal::seconds(sources.now.since(view.since))),
         role: known.word(|state| &state.role),
         health: known.word(|state| &state.health),
         maintenance: state.map(|(state, _)| state.maintenance),
-        uptime: uptime.map(rounded),
+        uptime,
         version: view.hello.as_ref().map(|hello| hello.version.clone()),
         config_equal: known.setup.as_ref().map(|setup| setup.digest == sources.peering.setup.digest),
-        clock_offset: state.map(|_| rounded(known.clock_offset)),
+        clock_offset: state.map(|_| known.clock_offset),
     }
 }
 

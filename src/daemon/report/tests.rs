@@ -1,3 +1,4 @@
+use crate::ubus::Decimal;
 use std::fs;
 use std::net::IpAddr;
 
@@ -156,7 +157,7 @@ fn master_at_rest_is_healthy_and_tells_what_it_does() {
     let status = node.status();
 
     assert_eq!((status.role.as_str(), status.health), ("master", Health::Healthy), "{:?}", status.warnings);
-    assert_eq!(status.uptime, 11.0);
+    assert_eq!(status.uptime.to_string(), "11.0");
     assert_eq!(status.config.state, "applied");
     let group = &status.groups[0];
     assert_eq!((group.name.as_str(), group.priority, group.base_priority), ("gateway", 100, Some(100)));
@@ -168,7 +169,7 @@ fn master_at_rest_is_healthy_and_tells_what_it_does() {
     assert_eq!((lan.device.as_deref(), lan.source.as_deref()), (Some("br-lan"), Some("192.168.1.2")));
     assert_eq!((lan.vips[0].as_str(), lan.vrid, lan.version), ("192.168.1.1/24", 51, 3));
     assert!(lan.counters.sent >= 5);
-    assert_eq!(status.tracks[0].targets[0].rtt_ms, Some(0.4));
+    assert_eq!(status.tracks[0].targets[0].rtt_ms, Some(Decimal::thousandths(400)));
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn address_that_cannot_be_applied_is_a_warning() {
     let status = node.status();
 
     assert_eq!(codes(&status), ["not_applied"]);
-    assert_eq!(status.actions[0].retry_in, Some(1.5));
+    assert_eq!(status.actions[0].retry_in, Some(Decimal::thousandths(1500)));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::blob::MAX_MESSAGE;
 use super::super::decode::Source;
 use super::super::record::{Member, Record};
-use super::super::{Place, Table};
+use super::super::{Decimal, Place, Table};
 use super::*;
 
 fn bytes(value: &dyn Encode) -> Vec<u8> {
@@ -67,7 +67,7 @@ fn wire_form_of_each_type() {
     assert_eq!(one(true), b"\x87\x00\x00\x09\x00\x01v\0\x01\0\0\0");
     assert_eq!(one(-2), b"\x85\x00\x00\x0c\x00\x01v\0\xff\xff\xff\xfe");
     assert_eq!(one(1i64 << 31), b"\x84\x00\x00\x10\x00\x01v\0\0\0\0\0\x80\0\0\0");
-    assert_eq!(one(1.5), b"\x88\x00\x00\x10\x00\x01v\0\x3f\xf8\0\0\0\0\0\0");
+    assert_eq!(one(Decimal::thousandths(1500)), b"\x88\x00\x00\x10\x00\x01v\0\x3f\xf8\0\0\0\0\0\0");
     assert_eq!(one("on"), b"\x83\x00\x00\x0b\x00\x01v\0on\0\0");
     assert_eq!(one(Value::Null), b"\x80\x00\x00\x08\x00\x01v\0");
     assert_eq!(one(vec![7]), b"\x81\x00\x00\x14\x00\x01v\0\x85\x00\x00\x0c\0\0\0\0\0\0\0\x07");
@@ -110,7 +110,7 @@ fn numbers_of_any_size_on_the_wire_decode_if_their_value_fits() {
     let long = Data::from_bytes(writer.into_bytes());
 
     assert_eq!(short.decode::<One<i32>>().unwrap().v, -2);
-    assert_eq!(short.decode::<One<f64>>().unwrap().v, -2.0);
+    assert_eq!(short.decode::<One<Decimal>>().unwrap().v.to_string(), "-2.0");
     assert!(short.decode::<One<u64>>().is_err());
     assert_eq!(long.decode::<One<u16>>().unwrap().v, 300);
     assert!(long.decode::<One<u8>>().is_err());
@@ -132,7 +132,7 @@ fn values_of_every_shape_round_trip() {
     round_trip(One { v: String::from("ß") });
     round_trip(One { v: vec![Some(1), None, Some(3)] });
     round_trip(One { v: Some(vec![One { v: true }, One { v: false }]) });
-    round_trip(One { v: Option::<f64>::None });
+    round_trip(One { v: Option::<Decimal>::None });
 }
 
 #[test]

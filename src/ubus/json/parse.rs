@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::super::blob::MAX_MESSAGE;
 use super::super::blobmsg::MAX_DEPTH;
-use super::{Table, Value, number};
+use super::{Decimal, Table, Value};
 
 /// Why a text is no JSON that a ubus message could carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +25,11 @@ impl std::error::Error for ParseError {}
 
 /// Reads one JSON value (RFC 8259); nothing but white space may follow it.
 ///
-/// A whole number that does not fit into an `i64` becomes a double.
+/// A number with a fraction or an exponent becomes a double, of six places.
 ///
 /// # Errors
 /// Where the text breaks the grammar; also text above 1 MiB, nesting deeper than
-/// [`MAX_DEPTH`], a name that occurs twice in a table, and `\u0000`, which ubus cannot carry.
+/// [`MAX_DEPTH`], a number that is a double and 2^42 or more, a name that occurs twice in a table, and `\u0000`, which ubus cannot carry.
 pub fn parse(text: &str) -> Result<Value, ParseError> {
     if text.len() > MAX_MESSAGE {
         return Err(ParseError { offset: MAX_MESSAGE, what: "text too long" });
@@ -192,9 +192,9 @@ impl<'a> Parser<'a> {
         if let (true, Ok(number)) = (whole, text.parse()) {
             return Ok(Value::Int(number));
         }
-        match number::read(text) {
-            number if number.is_finite() => Ok(Value::Double(number)),
-            _ => Err(self.error("number too large")),
+        match Decimal::parse(text) {
+            Some(number) => Ok(Value::Double(number.to_double())),
+            None => Err(self.error("number too large")),
         }
     }
 

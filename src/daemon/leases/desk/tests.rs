@@ -1,4 +1,5 @@
 use core::time::Duration;
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;
 
 use super::*;
