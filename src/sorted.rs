@@ -77,7 +77,7 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        find(self.entries.len(), &mut |at| self.entries[at].0.borrow().cmp(key))
+        find_in(&self.entries, key)
     }
 
     /// The value of a key.
@@ -256,6 +256,11 @@ impl<'a, T> IntoIterator for &'a Set<T> {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// Where a key is among entries that are in the order of their keys, or would be.
+pub fn find_in<K: Borrow<Q>, V, Q: Ord + ?Sized>(entries: &[(K, V)], key: &Q) -> Result<usize, usize> {
+    find(entries.len(), &mut |at| entries[at].0.borrow().cmp(key))
 }
 
 /// Searches `length` entries that are in order: how each compares to what is searched is asked by its place. Not generic,
