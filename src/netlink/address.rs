@@ -92,18 +92,23 @@ impl Lifetimes {
 
 /// Asks for all addresses of one family or of both.
 pub fn dump(family: Option<Family>) -> Request {
-    Request::dump(libc::RTM_GETADDR).header(&dump_header::<HEADER_SIZE>(family))
+    Request::dump(libc::RTM_GETADDR, &dump_header::<HEADER_SIZE>(family))
 }
 
 impl Address {
     /// Adds the address to its device.
     pub fn add(&self, existing: Existing) -> Request {
-        self.request(libc::RTM_NEWADDR, existing.flags())
-            .maybe(self.broadcast, |request, address| request.ip(libc::IFA_BROADCAST, address.into()))
-            .maybe(self.label, |request, label| request.text(libc::IFA_LABEL, label.as_bytes()))
-            .attribute(libc::IFA_CACHEINFO, &self.lifetimes.cache_info())
-            .u32(libc::IFA_FLAGS, self.flags.0)
-            .attribute(IFA_PROTO, &[self.protocol.0])
+        let mut request = self.request(libc::RTM_NEWADDR, existing.flags());
+        if let Some(address) = self.broadcast {
+            request.ip(libc::IFA_BROADCAST, address.into());
+        }
+        if let Some(label) = &self.label {
+            request.text(libc::IFA_LABEL, label.as_bytes());
+        }
+        request.attribute(libc::IFA_CACHEINFO, &self.lifetimes.cache_info());
+        request.u32(libc::IFA_FLAGS, self.flags.0);
+        request.attribute(IFA_PROTO, &[self.protocol.0]);
+        request
     }
 
     /// Removes the address from its device. It is found by device, address and prefix length alone.
@@ -117,10 +122,10 @@ impl Address {
         // The flags of the header are 8 bits only; IFA_FLAGS says them all.
         let header = [family, self.prefix.length(), 0, self.scope.0, i0, i1, i2, i3];
         let own = self.prefix.address();
-        Request::change(kind, flags)
-            .header(&header)
-            .ip(libc::IFA_LOCAL, own)
-            .ip(libc::IFA_ADDRESS, self.peer.unwrap_or(own))
+        let mut request = Request::change(kind, flags, &header);
+        request.ip(libc::IFA_LOCAL, own);
+        request.ip(libc::IFA_ADDRESS, self.peer.unwrap_or(own));
+        request
     }
 
     /// Reads the payload of `RTM_NEWADDR` and `RTM_DELADDR`.

@@ -1,5 +1,8 @@
 //! A copy of the kernel's links and addresses, kept true by its events.
 
+use core::ops::Range;
+use core::slice;
+
 use crate::sorted::Map;
 
 use super::{Address, Event, IfIndex, IfName, Link, Port};
@@ -11,7 +14,8 @@ use super::{Address, Event, IfIndex, IfName, Link, Port};
 pub struct Mirror {
     links: Map<IfIndex, Link>,
     /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
-    addresses: Map<IfIndex, Vec<Address>>,
+    /// By device.
+    addresses: Vec<Address>,
 }
 
 impl Mirror {
@@ -21,7 +25,7 @@ impl Mirror {
             Event::Link(link) => self.set_link(link),
             Event::LinkGone(index) => {
                 self.links.remove(index);
-                self.addresses.remove(index);
+                self.addresses.retain(|address| address.index != *index);
             }
             Event::Port(port) => self.set_port(port),
             Event::PortGone(port) => {
@@ -31,9 +35,7 @@ impl Mirror {
             }
             Event::Address(address) => self.set_address(address),
             Event::AddressGone(gone) => {
-                if let Some(addresses) = self.addresses.get_mut(&gone.index) {
-                    addresses.retain(|address| !is_same(address, gone));
-                }
+                self.addresses.retain(|address| !is_same(address, gone));
             }
             Event::Route(_) | Event::RouteGone(_) | Event::Rule(_) | Event::RuleGone(_) => {}
         }
@@ -52,14 +54,21 @@ impl Mirror {
     }
 
     fn set_address(&mut self, address: &Address) {
-        let addresses = self.addresses.get_or_default(address.index);
-        if let Some(known) = addresses.iter_mut().find(|known| is_same(known, address)) {
+        if let Some(known) = self.addresses.iter_mut().find(|known| is_same(known, address)) {
             *known = *address;
             return;
         }
-        if addresses.len() < ADDRESSES_MAX {
-            addresses.push(*address);
+        let Range { start, end } = self.places(address.index);
+        if end.saturating_sub(start) < ADDRESSES_MAX {
+            self.addresses.insert(end, *address);
         }
+    }
+
+    /// Where the addresses of a device are.
+    fn places(&self, index: IfIndex) -> Range<usize> {
+        let of_others =
+            |place: &dyn Fn(IfIndex) -> bool| self.addresses.partition_point(|it| place(it.index));
+        of_others(&|other| other < index)..of_others(&|other| other <= index)
     }
 
     /// A device by its number.
@@ -84,18 +93,18 @@ impl Mirror {
 
     /// The addresses on a device.
     pub fn addresses_on(&self, index: IfIndex) -> &[Address] {
-        self.addresses.get(&index).map(Vec::as_slice).unwrap_or_default()
+        self.addresses.get(self.places(index)).unwrap_or_default()
     }
 
     /// All addresses, by device.
-    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.addresses.values().flatten()
+    pub fn addresses(&self) -> slice::Iter<'_, Address> {
+        self.addresses.iter()
     }
 }
 
 /// Whether the kernel regards both as one address: IPv4 can have the same one twice, with other lengths or peers.
 fn is_same(one: &Address, other: &Address) -> bool {
-    (one.prefix, one.peer) == (other.prefix, other.peer)
+    one.index == other.index && one.prefix == other.prefix && one.peer == other.peer
 }
 
 /// Far above what a router has; a device beyond it is not seen.

@@ -48,7 +48,7 @@ pub fn dump(family: Family, protocol: Protocol) -> Request {
     if let Some(field) = header.get_mut(PROTOCOL_OFFSET) {
         *field = protocol.0;
     }
-    Request::dump(libc::RTM_GETROUTE).header(&header)
+    Request::dump(libc::RTM_GETROUTE, &header)
 }
 
 impl Route {
@@ -57,29 +57,35 @@ impl Route {
 
     /// Adds the route.
     pub fn add(&self, existing: Existing) -> Request {
-        self.request(libc::RTM_NEWROUTE, existing.flags(), self.scope)
+        self.request(libc::RTM_NEWROUTE, existing.flags())
     }
 
     /// Removes the route. The kernel finds it by what is set here, and leaves another program's alone.
     pub fn delete(&self) -> Request {
-        self.request(libc::RTM_DELROUTE, 0, self.scope)
+        self.request(libc::RTM_DELROUTE, 0)
     }
 
-    fn request(&self, kind: u16, flags: i32, scope: Scope) -> Request {
-        let Route { destination, protocol, .. } = *self;
+    fn request(&self, kind: u16, flags: i32) -> Request {
+        let Route { destination, protocol, scope, .. } = *self;
         // Tables above 255 are said by the attribute only.
         let table = u8::try_from(self.table).unwrap_or(libc::RT_TABLE_UNSPEC);
         let family = destination.family().number();
         let header =
             [family, destination.length(), 0, 0, table, protocol.0, scope.0, self.kind.0, 0, 0, 0, 0];
-        Request::change(kind, flags)
-            .header(&header)
-            .range(libc::RTA_DST, destination)
-            .maybe(self.gateway, |request, address| request.ip(libc::RTA_GATEWAY, address))
-            .maybe(self.device, |request, index| request.u32(libc::RTA_OIF, index.get()))
-            .maybe(self.source, |request, address| request.ip(libc::RTA_PREFSRC, address))
-            .u32(libc::RTA_TABLE, self.table)
-            .u32(libc::RTA_PRIORITY, self.metric)
+        let mut request = Request::change(kind, flags, &header);
+        request.range(libc::RTA_DST, destination);
+        if let Some(address) = self.gateway {
+            request.ip(libc::RTA_GATEWAY, address);
+        }
+        if let Some(index) = self.device {
+            request.u32(libc::RTA_OIF, index.get());
+        }
+        if let Some(address) = self.source {
+            request.ip(libc::RTA_PREFSRC, address);
+        }
+        request.u32(libc::RTA_TABLE, self.table);
+        request.u32(libc::RTA_PRIORITY, self.metric);
+        request
     }
 
     /// Reads the payload of `RTM_NEWROUTE` and `RTM_DELROUTE`. `None` for what is no forwarding entry of

@@ -22,7 +22,7 @@ pub struct Rule {
 
 /// Asks for the rules of one family.
 pub fn dump(family: Family) -> Request {
-    Request::dump(libc::RTM_GETRULE).header(&dump_header::<HEADER_SIZE>(Some(family)))
+    Request::dump(libc::RTM_GETRULE, &dump_header::<HEADER_SIZE>(Some(family)))
 }
 
 impl Rule {
@@ -45,14 +45,16 @@ impl Rule {
         let table = u8::try_from(self.table).unwrap_or(libc::RT_TABLE_UNSPEC);
         let family = self.from.family().number();
         let header = [family, self.to.length(), self.from.length(), 0, table, 0, 0, TO_TABLE, 0, 0, 0, 0];
-        Request::change(kind, flags)
-            .header(&header)
-            .range(FRA_SRC, self.from)
-            .range(FRA_DST, self.to)
-            .maybe(self.input, |request, name| request.text(FRA_IIFNAME, name.as_bytes()))
-            .u32(FRA_PRIORITY, self.priority)
-            .u32(FRA_TABLE, self.table)
-            .attribute(FRA_PROTOCOL, &[self.protocol.0])
+        let mut request = Request::change(kind, flags, &header);
+        request.range(FRA_SRC, self.from);
+        request.range(FRA_DST, self.to);
+        if let Some(name) = &self.input {
+            request.text(FRA_IIFNAME, name.as_bytes());
+        }
+        request.u32(FRA_PRIORITY, self.priority);
+        request.u32(FRA_TABLE, self.table);
+        request.attribute(FRA_PROTOCOL, &[self.protocol.0]);
+        request
     }
 
     /// Reads the payload of `RTM_NEWRULE` and `RTM_DELRULE`. `None` for rules of other families.
