@@ -29,7 +29,7 @@ use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, Tr
 use crate::{collect::IntoVec as _, limits};
 
 use super::action::{Action, Notice, RoleChange};
-use super::cx::Cx;
+use super::cx::{Cx, Tracks};
 use super::event::{CommandId, Remembered};
 use super::member::{Member, Rhythm, Watch};
 use super::role::{Cause, Epoch, Fault, Role};
@@ -268,7 +268,9 @@ impl Group {
         for used in &mut self.uses {
             if used.config.scope == TrackScope::MasterOnly {
                 used.remembered = false;
-                cx.tracks[used.config.track.index()].forget(cx.now);
+                if let Tracks::Step(tracks) = &mut cx.tracks {
+                    tracks[used.config.track.index()].forget(cx.now);
+                }
             }
         }
         self.priority = self.effective(cx);
