@@ -36,7 +36,7 @@ fn plan(config: &Config, own: &[&str]) -> Plan {
     let device = |link: LinkId| {
         Some(Device { index: link.index() as u32 + 1, name: config.links[link.index()].to_string() })
     };
-    Plan::new(config, source, &own, device)
+    Plan::new(config, &source, &own, &device)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
