@@ -77,7 +77,7 @@ impl<K: Ord, V> Map<K, V> {
     where
         K: Borrow<Q>,
     {
-        find_in(&self.entries, key)
+        find(self.entries.len(), &mut |at| self.entries[at].0.borrow().cmp(key))
     }
 
     /// The value of a key.
@@ -258,14 +258,9 @@ impl<'a, T> IntoIterator for &'a Set<T> {
     }
 }
 
-/// Where a key is among entries that are in the order of their keys, or would be.
-pub fn find_in<K: Borrow<Q>, V, Q: Ord + ?Sized>(entries: &[(K, V)], key: &Q) -> Result<usize, usize> {
-    find(entries.len(), &mut |at| entries[at].0.borrow().cmp(key))
-}
-
 /// Searches `length` entries that are in order: how each compares to what is searched is asked by its place. Not generic,
 /// so that it is in the program once and not for each type.
-fn find(length: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
+pub fn find(length: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
     let (mut low, mut high) = (0, length);
     while low < high {
         let middle = low.midpoint(high);

@@ -3,6 +3,7 @@
 //! It is kept in order as `crate::sorted` is, but in blocks: an insertion moves what follows in one of them only. A
 //! `BTreeMap` is as fast, and takes ten times the code for each pair of types.
 
+use core::cmp::Ordering;
 use core::slice;
 
 use crate::sorted;
@@ -33,9 +34,12 @@ impl<K: Ord, V> Blocks<K, V> {
     }
 
     fn find(&self, key: &K) -> Place {
-        let after = self.blocks.partition_point(|block| block.first().is_some_and(|(first, _)| first <= key));
-        let block = after.saturating_sub(1);
-        (block, sorted::find_in(self.blocks.get(block).map(Vec::as_slice).unwrap_or_default(), key))
+        let compare = |entry: Option<&(K, V)>| entry.map_or(Ordering::Less, |(other, _)| other.cmp(key));
+        let first = |block: usize| self.blocks.get(block).and_then(|entries| entries.first());
+        let begins = sorted::find(self.blocks.len(), &mut |block| compare(first(block)));
+        let block = begins.unwrap_or_else(|after| after.saturating_sub(1));
+        let entries = self.blocks.get(block).map(Vec::as_slice).unwrap_or_default();
+        (block, sorted::find(entries.len(), &mut |at| compare(entries.get(at))))
     }
 
     /// The value of a key.
