@@ -4,12 +4,11 @@
 //! meanwhile, the name means what is in this directory.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
 
@@ -60,8 +59,9 @@ impl Dir {
     }
 
     /// Where it really is.
-    fn real_path(&self) -> io::Result<PathBuf> {
-        fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    fn real_path(&self) -> io::Result<String> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))?;
+        path.into_os_string().into_string().map_err(|_| ErrorKind::InvalidInput.into())
     }
 }
 
@@ -75,9 +75,8 @@ impl Place {
         let (above, first) = root.rsplit_once('/').ok_or(ErrorKind::InvalidInput)?;
         let mut dir = Dir::open(Path::new(if above.is_empty() { "/" } else { above }))?;
         let real = dir.real_path()?;
-        let real = real.join(first);
         let below = path.get(root.len()..).unwrap_or_default();
-        let real = format!("{}{below}", real.to_str().ok_or(ErrorKind::InvalidInput)?);
+        let real = format!("{}/{first}{below}", real.trim_end_matches('/'));
         if rules.never.iter().any(|never| is_within(&real, never)) {
             return Err(ErrorKind::PermissionDenied.into());
         }
@@ -167,14 +166,4 @@ pub fn write_new(path: &Path, content: &[u8], meta: Meta) -> io::Result<()> {
 /// Those of `mkdir`.
 pub fn make_private(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// A file's content.
-///
-/// # Errors
-/// That of `read`; `FileTooLarge` beyond [`limits::FILE_BYTES`].
-pub fn read_all(file: &File) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    file.take(limits::FILE_BYTES as u64 + 1).read_to_end(&mut content)?;
-    if content.len() > limits::FILE_BYTES { Err(ErrorKind::FileTooLarge.into()) } else { Ok(content) }
 }

@@ -14,6 +14,7 @@ use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::sorted::Map;
 
+use super::plan::find;
 use super::rules::Rules;
 use super::wire::{self, Hello, List, Report, kind};
 use super::{Disk, Entry, Hash, Kind, Settled};
@@ -304,6 +305,13 @@ impl Party {
         }
         None
     }
+}
+
+/// Forgets what is settled of files that are not listed. Whether there was any.
+fn forget_others(settled: &mut Settled, listed: &[Entry]) -> bool {
+    let before = settled.len();
+    settled.retain(|path, _| find(listed, path).is_some());
+    settled.len() != before
 }
 
 /// Whether the own configuration is held back.
