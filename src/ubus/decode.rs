@@ -162,10 +162,8 @@ impl<T: Decode + Default> Decode for Vec<T> {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
         self.clear();
         source.list(&mut |element| {
-            let mut value = T::default();
-            value.decode(element)?;
-            self.push(value);
-            Ok(())
+            self.push(T::default());
+            self.last_mut().map_or(Ok(()), |last| last.decode(element))
         })
     }
 }
