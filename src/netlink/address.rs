@@ -4,7 +4,8 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::request::dump_header;
 use super::{
-    Attribute, Attributes, Existing, Family, IfIndex, Label, ParseError, Prefix, Protocol, Request, Scope,
+    Attribute, Attributes, Event, Existing, Family, IfIndex, Label, ParseError, Prefix, Protocol, Request,
+    Scope,
 };
 
 /// An address on a device.
@@ -129,7 +130,7 @@ impl Address {
     }
 
     /// Reads the payload of `RTM_NEWADDR` and `RTM_DELADDR`.
-    pub(super) fn parse(payload: &[u8]) -> Result<Address, ParseError> {
+    pub(super) fn parse(payload: &[u8], event: fn(Address) -> Event) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, length, flags, scope, i0, i1, i2, i3] = *header;
         let mut raw = RawAddress::new(Family::from_number(family)?, flags);
@@ -137,7 +138,7 @@ impl Address {
             raw.take(attribute?)?;
         }
         let own = raw.local.or(raw.address).ok_or(ParseError::MissingAttribute(libc::IFA_ADDRESS))?;
-        Ok(Address {
+        Ok(Some(event(Address {
             index: IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3])).ok_or(ParseError::NoIndex)?,
             prefix: Prefix::new(own, length).ok_or(ParseError::BadPrefixLength(length))?,
             peer: raw.address.filter(|address| *address != own),
@@ -147,7 +148,7 @@ impl Address {
             broadcast: raw.broadcast,
             protocol: raw.protocol,
             lifetimes: raw.lifetimes,
-        })
+        })))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Links: network devices, and their places in bridges.
 
-use super::{Attribute, Attributes, IfIndex, IfName, Mac, ParseError, Request};
+use super::{Attribute, Attributes, Event, IfIndex, IfName, Mac, ParseError, Request};
 
 /// The state of a network device, as one `RTM_NEWLINK` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,7 @@ pub(super) fn parse_index(payload: &[u8]) -> Result<IfIndex, ParseError> {
 }
 
 impl Port {
-    pub(super) fn parse(payload: &[u8]) -> Result<Port, ParseError> {
+    pub(super) fn parse(payload: &[u8], event: fn(Port) -> Event) -> Result<Option<Event>, ParseError> {
         let (index, _, attributes) = header(payload)?;
         let mut port = Port { index, bridge: None, state: None };
         for attribute in attributes {
@@ -214,13 +214,13 @@ impl Port {
                 _ => {}
             }
         }
-        Ok(port)
+        Ok(Some(event(port)))
     }
 }
 
 impl Link {
     /// `None` for the notifications of wireless drivers: these tell of scans, and carry nothing else.
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Link>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (index, flags, attributes) = header(payload)?;
         let mut raw = RawLink::default();
         for attribute in attributes {
@@ -230,7 +230,7 @@ impl Link {
             return Ok(None);
         }
         let elsewhere = raw.lower_is_elsewhere;
-        Ok(Some(Link {
+        Ok(Some(Event::Link(Link {
             index,
             name: raw.name.ok_or(ParseError::MissingAttribute(libc::IFLA_IFNAME))?,
             flags,
@@ -243,7 +243,7 @@ impl Link {
             lower: raw.lower.filter(|_| !elsewhere && matches!(raw.kind, LinkKind::Vlan | LinkKind::Macvlan)),
             kind: raw.kind,
             port: raw.port,
-        }))
+        })))
     }
 }
 

@@ -3,8 +3,6 @@
 use core::ops::Range;
 use core::slice;
 
-use crate::sorted::Map;
-
 use super::{Address, Event, IfIndex, IfName, Link, Port};
 
 /// The links and addresses that events told of.
@@ -12,7 +10,8 @@ use super::{Address, Event, IfIndex, IfName, Link, Port};
 /// It is true as long as no event is lost: after an overrun, fill a new one from dumps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mirror {
-    links: Map<IfIndex, Link>,
+    /// By number.
+    links: Vec<Link>,
     /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
     /// By device.
     addresses: Vec<Address>,
@@ -24,12 +23,12 @@ impl Mirror {
         match event {
             Event::Link(link) => self.set_link(link),
             Event::LinkGone(index) => {
-                self.links.remove(index);
+                self.links.retain(|link| link.index != *index);
                 self.addresses.retain(|address| address.index != *index);
             }
             Event::Port(port) => self.set_port(port),
             Event::PortGone(port) => {
-                if let Some(link) = self.links.get_mut(&port.index) {
+                if let Some(link) = self.link_mut(port.index) {
                     (link.master, link.port) = (None, None);
                 }
             }
@@ -37,18 +36,20 @@ impl Mirror {
             Event::AddressGone(gone) => {
                 self.addresses.retain(|address| !is_same(address, gone));
             }
-            Event::Route(_) | Event::RouteGone(_) | Event::Rule(_) | Event::RuleGone(_) => {}
+            Event::Route(_) | Event::Rule(_) => {}
         }
     }
 
     fn set_link(&mut self, link: &Link) {
-        if self.links.len() < LINKS_MAX || self.links.contains_key(&link.index) {
-            self.links.insert(link.index, *link);
+        if let Some(known) = self.link_mut(link.index) {
+            *known = *link;
+        } else if self.links.len() < LINKS_MAX {
+            self.links.insert(self.place(link.index), *link);
         }
     }
 
     fn set_port(&mut self, port: &Port) {
-        let Some(link) = self.links.get_mut(&port.index) else { return };
+        let Some(link) = self.link_mut(port.index) else { return };
         link.master = port.bridge.or(link.master);
         link.port = port.state.or(link.port);
     }
@@ -64,6 +65,16 @@ impl Mirror {
         }
     }
 
+    /// Where a device is, or would be.
+    fn place(&self, index: IfIndex) -> usize {
+        self.links.partition_point(|link| link.index < index)
+    }
+
+    fn link_mut(&mut self, index: IfIndex) -> Option<&mut Link> {
+        let place = self.place(index);
+        self.links.get_mut(place).filter(|link| link.index == index)
+    }
+
     /// Where the addresses of a device are.
     fn places(&self, index: IfIndex) -> Range<usize> {
         let of_others =
@@ -73,22 +84,22 @@ impl Mirror {
 
     /// A device by its number.
     pub fn link(&self, index: IfIndex) -> Option<&Link> {
-        self.links.get(&index)
+        self.links.get(self.place(index)).filter(|link| link.index == index)
     }
 
     /// A device by its present name.
     pub fn link_named(&self, name: IfName) -> Option<&Link> {
-        self.links.values().find(|link| link.name == name)
+        self.links.iter().find(|link| link.name == name)
     }
 
     /// All devices, by number.
     pub fn links(&self) -> impl Iterator<Item = &Link> {
-        self.links.values()
+        self.links.iter()
     }
 
     /// The devices that are parts of `master`: the ports of a bridge.
     pub fn parts_of(&self, master: IfIndex) -> impl Iterator<Item = &Link> {
-        self.links.values().filter(move |link| link.master == Some(master))
+        self.links.iter().filter(move |link| link.master == Some(master))
     }
 
     /// The addresses on a device.

@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 
 use super::request::dump_header;
-use super::{Attribute, Attributes, Existing, Family, IfIndex, ParseError, Prefix, Protocol, Request, Scope};
+use super::{
+    Attribute, Attributes, Event, Existing, Family, IfIndex, ParseError, Prefix, Protocol, Request, Scope,
+};
 
 /// A route with at most one next hop. Of a multipath route the next hops are not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Route {
 
     /// Reads the payload of `RTM_NEWROUTE` and `RTM_DELROUTE`. `None` for what is no forwarding entry of
     /// IPv4 or IPv6 (cached routes, multicast routing).
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, length, _, _, table, protocol, scope, kind, f0, f1, f2, f3] = *header;
         let Ok(family) = Family::from_number(family) else { return Ok(None) };
@@ -101,7 +103,7 @@ impl Route {
         for attribute in Attributes::new(rest) {
             raw.take(attribute?)?;
         }
-        Ok(Some(Route {
+        Ok(Some(Event::Route(Route {
             destination: Prefix::new(raw.destination, length).ok_or(ParseError::BadPrefixLength(length))?,
             gateway: raw.gateway,
             device: raw.device,
@@ -111,7 +113,7 @@ impl Route {
             protocol: Protocol(protocol),
             scope: Scope(scope),
             kind: RouteKind(kind),
-        }))
+        })))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Policy rules: which routing table a packet is looked up in.
 
 use super::request::dump_header;
-use super::{Attribute, Attributes, Existing, Family, IfName, ParseError, Prefix, Protocol, Request};
+use super::{Attribute, Attributes, Event, Existing, Family, IfName, ParseError, Prefix, Protocol, Request};
 
 /// A rule that sends packets to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Rule {
     }
 
     /// Reads the payload of `RTM_NEWRULE` and `RTM_DELRULE`. `None` for rules of other families.
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, to_length, from_length, _, table, _, _, action, ..] = *header;
         let Ok(family) = Family::from_number(family) else { return Ok(None) };
@@ -71,7 +71,7 @@ impl Rule {
         if action != TO_TABLE {
             rule.table = libc::RT_TABLE_UNSPEC.into();
         }
-        Ok(Some(rule))
+        Ok(Some(Event::Rule(rule)))
     }
 
     fn take(&mut self, attribute: Attribute<'_>, family: Family) -> Result<(), ParseError> {

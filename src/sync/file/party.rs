@@ -251,19 +251,18 @@ impl Party {
                 break;
             }
         }
-        if self.routine_due <= now {
+        let is_routine = self.routine_due <= now;
+        if is_routine {
             self.routine_due = now.after(ROUTINE_EVERY);
-            let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
-            for peer in peers {
-                self.greet(peer);
-            }
-            self.peers.values_mut().for_each(|peer| peer.is_owed = true);
         }
-        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
         for id in peers {
+            if is_routine {
+                self.greet(id);
+            }
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.asks = 0;
-            if core::mem::take(&mut peer.is_owed) {
+            if core::mem::take(&mut peer.is_owed) || is_routine {
                 self.say_report(id);
             }
         }

@@ -45,7 +45,7 @@ pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules)
         if is_to_go(here, wanted, found, rules) {
             if here.path == rules.own {
                 let why = "the configuration in force is never removed";
-                plan.refused.push((here.path.clone(), why.to_owned()));
+                note(&here.path, why, &mut plan.refused);
             } else {
                 plan.steps.push(step(Act::Remove, here));
             }
@@ -55,15 +55,15 @@ pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules)
     for there in wanted {
         let path = &there.path;
         if !rules.admit(path) {
-            plan.refused.push((path.clone(), "not in the lists of this router".to_owned()));
+            note(path, "not in the lists of this router", &mut plan.refused);
             continue;
         }
         if let Kind::Held(why) = &there.kind {
-            plan.waiting.push((path.clone(), why.clone()));
+            note(path, why, &mut plan.waiting);
             continue;
         }
         if let Some((at, why)) = held(found, path) {
-            plan.refused.push((at.to_owned(), why.to_owned()));
+            note(at, why, &mut plan.refused);
             continue;
         }
         let here = find(found, path);
@@ -89,6 +89,10 @@ pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules)
     plan.refused.dedup();
     plan.steps.extend(fetches);
     plan
+}
+
+fn note(path: &str, why: &str, list: &mut Vec<(String, String)>) {
+    list.push((path.to_owned(), why.to_owned()));
 }
 
 fn step(act: Act, entry: &Entry) -> Step {
