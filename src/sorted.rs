@@ -257,7 +257,7 @@ impl<'a, T> IntoIterator for &'a Set<T> {
 
 /// Searches `length` entries that are in order: how each compares to what is searched is asked by its place. Not generic,
 /// so that it is in the program once and not for each type.
-fn find(length: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
+pub fn find(length: usize, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
     let (mut low, mut high) = (0, length);
     while low < high {
         let middle = low.midpoint(high);

@@ -392,8 +392,8 @@ impl World {
             let leases = self.routers[at].table.leases(now[at]);
             // Seconds are rounded up on the way: what ends within two of them is not compared.
             let lasting =
-                leases.into_iter().filter(|(.., life)| life.left(now[at]) > Some(Duration::from_secs(4)));
-            lasting.map(|(address, client, _)| (address, client.clone())).collect()
+                leases.into_iter().filter(|it| it.life.left(now[at]) > Some(Duration::from_secs(4)));
+            lasting.map(|lease| (lease.address, lease.client.clone())).collect()
         };
         let expected = leases(at);
         for other in (0..ROUTERS).filter(|other| *other != at) {

@@ -178,7 +178,7 @@ impl Daemon {
         let own = self.system.own_addresses();
         let is_current = Arc::ptr_eq(&self.config, self.engine.config());
         let source = |id| if is_current { self.engine.source(id) } else { None };
-        let plan = Plan::new(&self.config, source, &own, |link| self.system.device(link));
+        let plan = Plan::new(&self.config, &source, &own, &|link| self.system.device(link));
         let mut happenings = Vec::new();
         self.peering.mesh.configure(plan, &mut self.poller, &mut happenings, now);
         self.peers_happened(happenings, now);
@@ -291,7 +291,7 @@ impl Daemon {
             let (role, epoch) = engine.role(id);
             (role == Role::Master).then_some(epoch.0)
         };
-        self.peering.kept.heard(peer, life, &state, mastership);
+        self.peering.kept.heard(peer, &life, &state, &mastership);
         for group in state.groups.iter().filter(|group| group.kept) {
             if let Some(group) = group_id(&config, &group.name) {
                 self.step(now, Event::Kept { group });

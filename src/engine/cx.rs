@@ -1,6 +1,6 @@
 //! What a group may see and touch during one step.
 
-use crate::config::model::{Config, Instance, InstanceId, LinkId};
+use crate::config::model::{Config, Instance, InstanceId, LinkId, TrackId};
 
 use super::Results;
 use super::action::Action;
@@ -17,7 +17,7 @@ pub(super) struct Cx<'a> {
     /// States of the links, by [`LinkId`]; `None`: nothing was said of it yet.
     pub links: &'a [Option<LinkState>],
     /// The tracks, by [`crate::config::model::TrackId`].
-    pub tracks: &'a mut [Track],
+    pub tracks: Tracks<'a>,
     /// Maintenance of the node.
     pub maintenance: Maintenance,
     /// What is to be done.
@@ -26,7 +26,22 @@ pub(super) struct Cx<'a> {
     pub results: &'a mut Results,
 }
 
+/// The tracks: a step may change them, a view may not.
+pub(super) enum Tracks<'a> {
+    Step(&'a mut [Track]),
+    View(&'a [Track]),
+}
+
 impl Cx<'_> {
+    /// A track of the configuration.
+    pub fn track(&self, id: TrackId) -> &Track {
+        let tracks = match &self.tracks {
+            Tracks::Step(tracks) => &**tracks,
+            Tracks::View(tracks) => tracks,
+        };
+        &tracks[id.index()]
+    }
+
     /// The configuration of an instance.
     pub fn instance(&self, id: InstanceId) -> &Instance {
         &self.config.instances[id.index()]

@@ -39,11 +39,10 @@ pub use view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TargetV
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, InstanceId, LinkId, TrackId};
 
 use command::Pending;
-use cx::Cx;
+use cx::{Cx, Tracks};
 use group::Group;
 use receive::Demux;
 use track::{Answer, Carrier, Track};
@@ -66,8 +65,8 @@ pub struct Engine {
 /// Results of commands, by group as they come in.
 type Results = Vec<(CommandId, Result<(), Refusal>)>;
 
-/// What views are given in the place of tracks, actions and results.
-type Copies = (Vec<Track>, Vec<Action>, Results);
+/// What views are given in the place of actions and results.
+type Unused = (Vec<Action>, Results);
 
 /// What a group is to do.
 type Act<'a> = &'a mut dyn FnMut(&mut Group, &mut Cx<'_>);
@@ -92,9 +91,9 @@ impl Engine {
 
     fn populate(&mut self, boot: &Boot, now: Instant) {
         let config = Arc::clone(&self.config);
-        self.tracks = ids(config.tracks.len())
-            .map(|id| Track::new(TrackId(id), &config.tracks[usize::from(id)], now))
-            .into_vec();
+        for id in ids(config.tracks.len()) {
+            self.tracks.push(Track::new(TrackId(id), &config.tracks[usize::from(id)], now));
+        }
         for id in ids(config.groups.len()) {
             let remembered =
                 boot.groups.iter().find(|past| past.group == config.groups[usize::from(id)].name);
@@ -102,7 +101,14 @@ impl Engine {
             let group = Group::new(GroupId(id), &self.cx(now, &mut out, &mut results), remembered);
             self.groups.push(group);
         }
-        self.due = self.groups.iter().map(Group::next_deadline).into_vec();
+        self.set_deadlines();
+    }
+
+    fn set_deadlines(&mut self) {
+        self.due.clear();
+        for group in &self.groups {
+            self.due.push(group.next_deadline());
+        }
     }
 
     /// Takes in one event and adds what follows from it to `out`.
@@ -171,44 +177,35 @@ impl Engine {
         let group = &self.groups[self.config.instances[id.index()].group.index()];
         let at =
             group.members.iter().position(|member| member.id == id).expect("every instance is in its group");
-        group.member_view(&self.look(now, &mut self.copies()), &group.members[at])
+        group.member_view(&self.look(now, &mut Unused::default()), &group.members[at])
     }
 
     /// A group as status shows it.
     pub fn group(&self, id: GroupId, now: Instant) -> GroupView {
-        self.groups[id.index()].view(&self.look(now, &mut self.copies()))
+        self.groups[id.index()].view(&self.look(now, &mut Unused::default()))
     }
 
     /// A track as status shows it.
     pub fn track(&self, id: TrackId, now: Instant) -> TrackView {
         let (track, config) = (&self.tracks[id.index()], &self.config.tracks[id.index()]);
         let (streak, needed) = track.streak(config);
-        let used = |group: &Group| group.uses.iter().position(|used| used.config.track == id);
-        let effects = self.groups.iter().filter_map(|group| used(group).map(|at| (group, at)));
-        let mut copies = self.copies();
-        let cx = self.look(now, &mut copies);
-        let shown = effects.map(|(group, at)| group.effect_of(&cx, at)).into_vec();
-        let effect = shown.iter().find(|effect| *effect != "none").or(shown.first()).cloned();
-        let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());
-        TrackView {
-            id,
-            state,
-            targets,
-            streak,
-            needed,
-            since,
-            effect: effect.unwrap_or_else(|| "none".to_string()),
+        let mut unused = Unused::default();
+        let cx = self.look(now, &mut unused);
+        let mut effect = "none".to_string();
+        for group in &self.groups {
+            let used = group.uses.iter().position(|used| used.config.track == id);
+            if let Some(at) = used.filter(|_| effect == "none") {
+                effect = group.effect_of(&cx, at);
+            }
         }
+        let (state, targets, since) = (track.verdict(), track.targets().to_vec(), track.since());
+        TrackView { id, state, targets, streak, needed, since, effect }
     }
 
-    /// The surroundings, to look at only: views change nothing, so they get copies of what can be changed.
-    fn look<'a>(&'a self, now: Instant, (tracks, out, results): &'a mut Copies) -> Cx<'a> {
+    /// The surroundings, to look at only.
+    fn look<'a>(&'a self, now: Instant, (out, results): &'a mut Unused) -> Cx<'a> {
         let (config, links, maintenance) = (&self.config, &self.links, self.maintenance);
-        Cx { now, config, links, tracks, maintenance, out, results }
-    }
-
-    fn copies(&self) -> Copies {
-        (self.tracks.clone(), Vec::new(), Results::new())
+        Cx { now, config, links, tracks: Tracks::View(&self.tracks), maintenance, out, results }
     }
 
     fn cx<'a>(&'a mut self, now: Instant, out: &'a mut Vec<Action>, results: &'a mut Results) -> Cx<'a> {
@@ -216,7 +213,7 @@ impl Engine {
             now,
             config: &self.config,
             links: &self.links,
-            tracks: &mut self.tracks,
+            tracks: Tracks::Step(&mut self.tracks),
             maintenance: self.maintenance,
             out,
             results,
@@ -232,7 +229,7 @@ impl Engine {
             now,
             config: &self.config,
             links: &self.links,
-            tracks: &mut self.tracks,
+            tracks: Tracks::Step(&mut self.tracks),
             maintenance: self.maintenance,
             out,
             results: &mut results,
@@ -325,8 +322,8 @@ impl Engine {
     /// Starts the tracks that some group wants to run now, and stops the others.
     fn run_tracks(&mut self, now: Instant, out: &mut Vec<Action>) {
         let mut wanted: Vec<Option<Instant>> = vec![None; self.tracks.len()];
-        let mut copies = self.copies();
-        let cx = self.look(now, &mut copies);
+        let mut unused = Unused::default();
+        let cx = self.look(now, &mut unused);
         for group in &self.groups {
             for (at, used) in group.uses.iter().enumerate() {
                 let slot = &mut wanted[used.config.track.index()];

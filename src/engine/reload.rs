@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Config, GroupId, Instance, InstanceId, LinkRef, Track as TrackConfig, TrackId};
 
 use super::action::Action;
@@ -26,7 +25,7 @@ impl Engine {
         }
         out.push(Action::Configured);
         let mut old = Old {
-            groups: core::mem::take(&mut self.groups).into_iter().map(Some).into_vec(),
+            groups: core::mem::take(&mut self.groups),
             config: core::mem::replace(&mut self.config, config),
         };
         self.take_links(&old.config);
@@ -48,21 +47,25 @@ impl Engine {
             if !members.iter().any(stays) {
                 self.with(now, GroupId(id), out, &mut |group, cx| group.terminate(cx, &Cause::Reconfigured));
             } else if self.groups[usize::from(id)].is_serving() {
-                let gone = members.iter().filter(|id| !stays(id) && self.source(**id).is_some());
-                out.extend(gone.map(|id| Action::Advertise { instance: *id, priority: 0 }));
+                for id in members {
+                    if !stays(id) && self.source(*id).is_some() {
+                        out.push(Action::Advertise { instance: *id, priority: 0 });
+                    }
+                }
             }
         }
     }
 
     fn take_links(&mut self, old: &Config) {
         let mut states = core::mem::take(&mut self.links);
-        let state = |link| old.links.iter().position(|known| known == link).and_then(|at| states[at].take());
-        self.links = self.config.links.iter().map(state).into_vec();
+        for link in &self.config.links {
+            let known = old.links.iter().position(|known| known == link);
+            self.links.push(known.and_then(|at| states[at].take()));
+        }
     }
 
     fn take_tracks(&mut self, old: &Config, now: Instant) {
-        let mut tracks: Vec<Option<Track>> =
-            core::mem::take(&mut self.tracks).into_iter().map(Some).into_vec();
+        let mut tracks = core::mem::take(&mut self.tracks);
         let config = Arc::clone(&self.config);
         let same = |new: &TrackConfig, known: &TrackConfig| {
             new.name == known.name
@@ -71,9 +74,14 @@ impl Engine {
         };
         for id in ids(config.tracks.len()) {
             let new = &config.tracks[usize::from(id)];
-            let known = old.tracks.iter().position(|known| same(new, known)).and_then(|at| tracks[at].take());
-            let id = TrackId(id);
-            self.tracks.push(known.map_or_else(|| Track::new(id, new, now), |track| track.moved_to(id)));
+            let known = old.tracks.iter().position(|known| same(new, known));
+            let known = known.and_then(|at| tracks.iter().position(|track| track.id().index() == at));
+            let mut track = match known {
+                Some(at) => tracks.swap_remove(at),
+                None => Track::new(TrackId(id), new, now),
+            };
+            track.move_to(TrackId(id));
+            self.tracks.push(track);
         }
     }
 
@@ -82,14 +90,14 @@ impl Engine {
         for id in ids(config.groups.len()) {
             let (mut out, mut results) = (Vec::new(), Results::new());
             let cx = self.cx(now, &mut out, &mut results);
-            let fresh = Group::new(GroupId(id), &cx, None);
-            let group = match old.group_for(&config, GroupId(id)) {
-                Some(known) => known.renewed(fresh, &cx, &old.config),
-                None => fresh,
-            };
+            let mut group = Group::new(GroupId(id), &cx, None);
+            if let Some(at) = old.place_for(&config, GroupId(id)) {
+                let fresh = core::mem::replace(&mut group, old.groups.swap_remove(at));
+                group.renew(fresh, &cx, &old.config);
+            }
             self.groups.push(group);
         }
-        self.due = self.groups.iter().map(Group::next_deadline).into_vec();
+        self.set_deadlines();
     }
 
     /// Commands of groups that are gone get their answer.
@@ -107,12 +115,12 @@ impl Engine {
 
 /// What was before.
 struct Old {
-    groups: Vec<Option<Group>>,
+    groups: Vec<Group>,
     config: Arc<Config>,
 }
 
 impl Old {
-    fn group_for(&mut self, config: &Config, id: GroupId) -> Option<Group> {
+    fn place_for(&self, config: &Config, id: GroupId) -> Option<usize> {
         let new = &config.groups[id.index()];
         let named = self.config.groups.iter().position(|known| known.name == new.name);
         let shared = || {
@@ -121,8 +129,9 @@ impl Old {
                 Some(self.config.instances[known.index()].group.index())
             })
         };
-        let at = named.filter(|at| self.groups[*at].is_some()).or_else(shared)?;
-        self.groups[at].take()
+        // Each group goes on as one group only.
+        let place = |id: usize| self.groups.iter().position(|group| group.id.index() == id);
+        named.and_then(place).or_else(|| shared().and_then(place))
     }
 }
 

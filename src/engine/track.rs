@@ -75,10 +75,14 @@ impl Track {
         }
     }
 
-    /// The same track under another id, after a reload.
-    pub fn moved_to(mut self, id: TrackId) -> Track {
+    /// Which track of the configuration it is.
+    pub fn id(&self) -> TrackId {
+        self.id
+    }
+
+    /// It has another id after a reload.
+    pub fn move_to(&mut self, id: TrackId) {
         self.id = id;
-        self
     }
 
     pub fn verdict(&self) -> TrackState {

@@ -4,7 +4,8 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::request::dump_header;
 use super::{
-    Attribute, Attributes, Existing, Family, IfIndex, Label, ParseError, Prefix, Protocol, Request, Scope,
+    Attribute, Attributes, Event, Existing, Family, IfIndex, Label, ParseError, Prefix, Protocol, Request,
+    Scope,
 };
 
 /// An address on a device.
@@ -92,18 +93,23 @@ impl Lifetimes {
 
 /// Asks for all addresses of one family or of both.
 pub fn dump(family: Option<Family>) -> Request {
-    Request::dump(libc::RTM_GETADDR).header(&dump_header::<HEADER_SIZE>(family))
+    Request::dump(libc::RTM_GETADDR, &dump_header::<HEADER_SIZE>(family))
 }
 
 impl Address {
     /// Adds the address to its device.
     pub fn add(&self, existing: Existing) -> Request {
-        self.request(libc::RTM_NEWADDR, existing.flags())
-            .maybe(self.broadcast, |request, address| request.ip(libc::IFA_BROADCAST, address.into()))
-            .maybe(self.label, |request, label| request.text(libc::IFA_LABEL, label.as_bytes()))
-            .attribute(libc::IFA_CACHEINFO, &self.lifetimes.cache_info())
-            .u32(libc::IFA_FLAGS, self.flags.0)
-            .attribute(IFA_PROTO, &[self.protocol.0])
+        let mut request = self.request(libc::RTM_NEWADDR, existing.flags());
+        if let Some(address) = self.broadcast {
+            request.ip(libc::IFA_BROADCAST, address.into());
+        }
+        if let Some(label) = &self.label {
+            request.text(libc::IFA_LABEL, label.as_bytes());
+        }
+        request.attribute(libc::IFA_CACHEINFO, &self.lifetimes.cache_info());
+        request.u32(libc::IFA_FLAGS, self.flags.0);
+        request.attribute(IFA_PROTO, &[self.protocol.0]);
+        request
     }
 
     /// Removes the address from its device. It is found by device, address and prefix length alone.
@@ -117,14 +123,14 @@ impl Address {
         // The flags of the header are 8 bits only; IFA_FLAGS says them all.
         let header = [family, self.prefix.length(), 0, self.scope.0, i0, i1, i2, i3];
         let own = self.prefix.address();
-        Request::change(kind, flags)
-            .header(&header)
-            .ip(libc::IFA_LOCAL, own)
-            .ip(libc::IFA_ADDRESS, self.peer.unwrap_or(own))
+        let mut request = Request::change(kind, flags, &header);
+        request.ip(libc::IFA_LOCAL, own);
+        request.ip(libc::IFA_ADDRESS, self.peer.unwrap_or(own));
+        request
     }
 
     /// Reads the payload of `RTM_NEWADDR` and `RTM_DELADDR`.
-    pub(super) fn parse(payload: &[u8]) -> Result<Address, ParseError> {
+    pub(super) fn parse(payload: &[u8], event: fn(Address) -> Event) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, length, flags, scope, i0, i1, i2, i3] = *header;
         let mut raw = RawAddress::new(Family::from_number(family)?, flags);
@@ -132,7 +138,7 @@ impl Address {
             raw.take(attribute?)?;
         }
         let own = raw.local.or(raw.address).ok_or(ParseError::MissingAttribute(libc::IFA_ADDRESS))?;
-        Ok(Address {
+        Ok(Some(event(Address {
             index: IfIndex::new(u32::from_ne_bytes([i0, i1, i2, i3])).ok_or(ParseError::NoIndex)?,
             prefix: Prefix::new(own, length).ok_or(ParseError::BadPrefixLength(length))?,
             peer: raw.address.filter(|address| *address != own),
@@ -142,7 +148,7 @@ impl Address {
             broadcast: raw.broadcast,
             protocol: raw.protocol,
             lifetimes: raw.lifetimes,
-        })
+        })))
     }
 }
 

@@ -19,12 +19,8 @@ pub enum Event {
     AddressGone(Address),
     /// A route is there.
     Route(Route),
-    /// A route is gone.
-    RouteGone(Route),
     /// A rule is there.
     Rule(Rule),
-    /// A rule is gone.
-    RuleGone(Rule),
 }
 
 impl Event {
@@ -33,18 +29,16 @@ impl Event {
         let payload = message.payload;
         // A device leaves its bridge with RTM_DELLINK of the family AF_BRIDGE: it is not gone.
         let about_port = link::is_about_port(payload);
-        Ok(match message.kind {
-            libc::RTM_NEWLINK if about_port => Some(Event::Port(Port::parse(payload)?)),
-            libc::RTM_DELLINK if about_port => Some(Event::PortGone(Port::parse(payload)?)),
-            libc::RTM_NEWLINK => Link::parse(payload)?.map(Event::Link),
-            libc::RTM_DELLINK => Some(Event::LinkGone(link::parse_index(payload)?)),
-            libc::RTM_NEWADDR => Some(Event::Address(Address::parse(payload)?)),
-            libc::RTM_DELADDR => Some(Event::AddressGone(Address::parse(payload)?)),
-            libc::RTM_NEWROUTE => Route::parse(payload)?.map(Event::Route),
-            libc::RTM_DELROUTE => Route::parse(payload)?.map(Event::RouteGone),
-            libc::RTM_NEWRULE => Rule::parse(payload)?.map(Event::Rule),
-            libc::RTM_DELRULE => Rule::parse(payload)?.map(Event::RuleGone),
-            _ => None,
-        })
+        match message.kind {
+            libc::RTM_NEWLINK if about_port => Port::parse(payload, Event::Port),
+            libc::RTM_DELLINK if about_port => Port::parse(payload, Event::PortGone),
+            libc::RTM_NEWLINK => Link::parse(payload),
+            libc::RTM_DELLINK => Ok(Some(Event::LinkGone(link::parse_index(payload)?))),
+            libc::RTM_NEWADDR => Address::parse(payload, Event::Address),
+            libc::RTM_DELADDR => Address::parse(payload, Event::AddressGone),
+            libc::RTM_NEWROUTE => Route::parse(payload),
+            libc::RTM_NEWRULE => Rule::parse(payload),
+            _ => Ok(None),
+        }
     }
 }

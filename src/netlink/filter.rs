@@ -27,48 +27,53 @@ pub struct SetContent<'a> {
 impl SetContent<'_> {
     /// Empties the set and fills it, as one datagram: all of it happens, or nothing.
     pub(super) fn batch(&self, sequence: u32) -> Vec<u8> {
-        let header = |request: Request| {
-            request
-                .header(&FAMILY_HEADER)
-                .text(LIST_TABLE, self.table.as_bytes())
-                .text(LIST_SET, self.set.as_bytes())
-        };
+        let edge = |kind| Request::part(kind, 0, &BATCH_HEADER).numbered(sequence);
+        let mut datagram = edge(BATCH_BEGIN);
         // The last change is the one that is acknowledged.
-        let clear = match self.devices.is_empty() {
-            true => Request::change(TABLES | DELETE_ELEMENTS, 0),
-            false => Request::part(TABLES | DELETE_ELEMENTS, 0),
-        };
-        let mut datagram = Request::part(BATCH_BEGIN, 0).header(&BATCH_HEADER).numbered(sequence);
-        datagram.extend(header(clear).numbered(sequence));
+        let ack = if self.devices.is_empty() { libc::NLM_F_ACK } else { 0 };
+        datagram.extend(self.change(DELETE_ELEMENTS, ack).numbered(sequence));
         if !self.devices.is_empty() {
-            let fill = header(Request::change(TABLES | NEW_ELEMENTS, libc::NLM_F_CREATE));
-            let fill = fill.nested(LIST_ELEMENTS, |list| {
-                self.devices.iter().fold(list, |list, name| self.element(list, name))
-            });
+            let mut fill = self.change(NEW_ELEMENTS, libc::NLM_F_CREATE | libc::NLM_F_ACK);
+            let list = fill.nest(LIST_ELEMENTS);
+            for name in self.devices {
+                self.put_element(name, &mut fill);
+            }
+            fill.end(list);
             datagram.extend(fill.numbered(sequence));
         }
-        datagram.extend(Request::part(BATCH_END, 0).header(&BATCH_HEADER).numbered(sequence));
+        datagram.extend(edge(BATCH_END));
         datagram
     }
 
-    fn element(&self, list: Request, name: &str) -> Request {
+    fn change(&self, kind: u16, flags: i32) -> Request {
+        let mut request = Request::part(TABLES | kind, flags, &FAMILY_HEADER);
+        request.text(LIST_TABLE, self.table.as_bytes());
+        request.text(LIST_SET, self.set.as_bytes());
+        request
+    }
+
+    fn put_element(&self, name: &str, out: &mut Request) {
         let mut key = [0; KEY_BYTES];
         for (to, from) in key.iter_mut().zip(name.bytes()) {
             *to = from;
         }
-        list.nested(LIST_ELEMENT, |element| {
-            let element = element.nested(ELEMENT_KEY, |data| data.attribute(DATA_VALUE, &key));
-            element.maybe(self.timeout, |element, timeout| {
-                let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-                element.attribute(ELEMENT_TIMEOUT, &milliseconds.to_be_bytes())
-            })
-        })
+        let element = out.nest(LIST_ELEMENT);
+        let data = out.nest(ELEMENT_KEY);
+        out.attribute(DATA_VALUE, &key);
+        out.end(data);
+        if let Some(timeout) = self.timeout {
+            let milliseconds = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+            out.attribute(ELEMENT_TIMEOUT, &milliseconds.to_be_bytes());
+        }
+        out.end(element);
     }
 }
 
 /// Asks for a table of the family `inet`.
 pub(super) fn look_for(name: &str) -> Request {
-    Request::change(TABLES | GET_TABLE, 0).header(&FAMILY_HEADER).text(TABLE_NAME, name.as_bytes())
+    let mut request = Request::change(TABLES | GET_TABLE, 0, &FAMILY_HEADER);
+    request.text(TABLE_NAME, name.as_bytes());
+    request
 }
 
 /// `NFNL_SUBSYS_NFTABLES`.

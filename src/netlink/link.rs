@@ -1,6 +1,6 @@
 //! Links: network devices, and their places in bridges.
 
-use super::{Attribute, Attributes, IfIndex, IfName, Mac, ParseError, Request};
+use super::{Attribute, Attributes, Event, IfIndex, IfName, Mac, ParseError, Request};
 
 /// The state of a network device, as one `RTM_NEWLINK` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +153,9 @@ pub struct Port {
 
 /// Asks for all devices.
 pub fn dump() -> Request {
-    Request::dump(libc::RTM_GETLINK)
-        .header(&[0; HEADER_SIZE])
-        .u32(libc::IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    let mut request = Request::dump(libc::RTM_GETLINK, &[0; HEADER_SIZE]);
+    request.u32(libc::IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    request
 }
 
 /// Whether a device may send and receive at all (`IFF_UP`).
@@ -174,7 +174,7 @@ pub fn set_power(index: IfIndex, power: Power) -> Request {
     let [f0, f1, f2, f3] = if power == Power::Up { flag } else { 0 }.to_ne_bytes();
     let [m0, m1, m2, m3] = flag.to_ne_bytes();
     let header = [0, 0, 0, 0, i0, i1, i2, i3, f0, f1, f2, f3, m0, m1, m2, m3];
-    Request::change(libc::RTM_NEWLINK, 0).header(&header)
+    Request::change(libc::RTM_NEWLINK, 0, &header)
 }
 
 /// Makes the other IPv4 addresses of a network stay when its first one is removed (`promote_secondaries`).
@@ -183,11 +183,13 @@ pub fn set_power(index: IfIndex, power: Power) -> Request {
 pub fn keep_secondaries(index: IfIndex) -> Request {
     let [i0, i1, i2, i3] = index.get().to_ne_bytes();
     let header = [0, 0, 0, 0, i0, i1, i2, i3, 0, 0, 0, 0, 0, 0, 0, 0];
-    Request::change(libc::RTM_SETLINK, 0).header(&header).nested(libc::IFLA_AF_SPEC, |request| {
-        request.nested(libc::AF_INET as u16, |request| {
-            request.nested(IFLA_INET_CONF, |request| request.u32(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1))
-        })
-    })
+    let mut request = Request::change(libc::RTM_SETLINK, 0, &header);
+    let layers = [libc::IFLA_AF_SPEC, libc::AF_INET as u16, IFLA_INET_CONF].map(|kind| request.nest(kind));
+    request.u32(IPV4_DEVCONF_PROMOTE_SECONDARIES, 1);
+    for start in layers {
+        request.end(start);
+    }
+    request
 }
 
 /// Whether the message is about a place in a bridge rather than about a device.
@@ -201,7 +203,7 @@ pub(super) fn parse_index(payload: &[u8]) -> Result<IfIndex, ParseError> {
 }
 
 impl Port {
-    pub(super) fn parse(payload: &[u8]) -> Result<Port, ParseError> {
+    pub(super) fn parse(payload: &[u8], event: fn(Port) -> Event) -> Result<Option<Event>, ParseError> {
         let (index, _, attributes) = header(payload)?;
         let mut port = Port { index, bridge: None, state: None };
         for attribute in attributes {
@@ -212,13 +214,13 @@ impl Port {
                 _ => {}
             }
         }
-        Ok(port)
+        Ok(Some(event(port)))
     }
 }
 
 impl Link {
     /// `None` for the notifications of wireless drivers: these tell of scans, and carry nothing else.
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Link>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (index, flags, attributes) = header(payload)?;
         let mut raw = RawLink::default();
         for attribute in attributes {
@@ -228,7 +230,7 @@ impl Link {
             return Ok(None);
         }
         let elsewhere = raw.lower_is_elsewhere;
-        Ok(Some(Link {
+        Ok(Some(Event::Link(Link {
             index,
             name: raw.name.ok_or(ParseError::MissingAttribute(libc::IFLA_IFNAME))?,
             flags,
@@ -241,7 +243,7 @@ impl Link {
             lower: raw.lower.filter(|_| !elsewhere && matches!(raw.kind, LinkKind::Vlan | LinkKind::Macvlan)),
             kind: raw.kind,
             port: raw.port,
-        }))
+        })))
     }
 }
 

@@ -31,50 +31,41 @@ pub struct Request {
 }
 
 impl Request {
-    /// A change, which the kernel answers with one acknowledgement.
-    pub(super) fn change(kind: u16, flags: i32) -> Request {
-        Request::new(kind, flags | libc::NLM_F_ACK)
+    /// A change, which the kernel answers with one acknowledgement. The length of the fixed header is a multiple of 4 in
+    /// all messages used here.
+    pub(super) fn change(kind: u16, flags: i32, header: &[u8]) -> Request {
+        Request::part(kind, flags | libc::NLM_F_ACK, header)
     }
 
     /// A question for all objects of a kind, which the kernel answers with those and `NLMSG_DONE`.
-    pub(super) fn dump(kind: u16) -> Request {
-        Request::new(kind, libc::NLM_F_DUMP)
+    pub(super) fn dump(kind: u16, header: &[u8]) -> Request {
+        Request::part(kind, libc::NLM_F_DUMP, header)
     }
 
     /// A part of a batch, which is acknowledged as a whole.
-    pub(super) fn part(kind: u16, flags: i32) -> Request {
-        Request::new(kind, flags)
-    }
-
-    fn new(kind: u16, flags: i32) -> Request {
+    pub(super) fn part(kind: u16, flags: i32, header: &[u8]) -> Request {
         let flags = (flags | libc::NLM_F_REQUEST) as u16;
         let mut bytes = vec![0; HEADER_SIZE];
         put(&mut bytes, 4, &kind.to_ne_bytes());
         put(&mut bytes, 6, &flags.to_ne_bytes());
+        bytes.extend_from_slice(header);
         Request { bytes }
     }
 
-    /// Appends a fixed header. Its length is a multiple of 4 in all messages used here.
-    pub(super) fn header(mut self, header: &[u8]) -> Request {
-        self.bytes.extend_from_slice(header);
-        self
-    }
-
     /// Appends an attribute.
-    pub(super) fn attribute(mut self, kind: u16, value: &[u8]) -> Request {
+    pub(super) fn attribute(&mut self, kind: u16, value: &[u8]) {
         let start = self.begin(kind);
         self.bytes.extend_from_slice(value);
         self.end(start);
-        self
     }
 
     /// Appends an attribute that is a number.
-    pub(super) fn u32(self, kind: u16, value: u32) -> Request {
-        self.attribute(kind, &value.to_ne_bytes())
+    pub(super) fn u32(&mut self, kind: u16, value: u32) {
+        self.attribute(kind, &value.to_ne_bytes());
     }
 
     /// Appends an attribute that is an address.
-    pub(super) fn ip(self, kind: u16, address: IpAddr) -> Request {
+    pub(super) fn ip(&mut self, kind: u16, address: IpAddr) {
         match address {
             IpAddr::V4(address) => self.attribute(kind, &address.octets()),
             IpAddr::V6(address) => self.attribute(kind, &address.octets()),
@@ -82,31 +73,22 @@ impl Request {
     }
 
     /// Appends an attribute that is a string, with the NUL that the kernel wants.
-    pub(super) fn text(self, kind: u16, text: &[u8]) -> Request {
+    pub(super) fn text(&mut self, kind: u16, text: &[u8]) {
         let mut value = text.to_vec();
         value.push(0);
-        self.attribute(kind, &value)
-    }
-
-    /// Appends an attribute if there is a value for it.
-    pub(super) fn maybe<T>(self, value: Option<T>, append: impl FnOnce(Request, T) -> Request) -> Request {
-        match value {
-            Some(value) => append(self, value),
-            None => self,
-        }
+        self.attribute(kind, &value);
     }
 
     /// Appends a destination or source range, which stays away if it is everything.
-    pub(super) fn range(self, kind: u16, prefix: Prefix) -> Request {
-        if prefix == Prefix::all(prefix.family()) { self } else { self.ip(kind, prefix.address()) }
+    pub(super) fn range(&mut self, kind: u16, prefix: Prefix) {
+        if prefix != Prefix::all(prefix.family()) {
+            self.ip(kind, prefix.address());
+        }
     }
 
-    /// Appends an attribute that holds the attributes which `fill` appends.
-    pub(super) fn nested(mut self, kind: u16, fill: impl FnOnce(Request) -> Request) -> Request {
-        let start = self.begin(kind | libc::NLA_F_NESTED as u16);
-        self = fill(self);
-        self.end(start);
-        self
+    /// Begins an attribute that holds those which follow, up to [`Request::end`]. Where it starts.
+    pub(super) fn nest(&mut self, kind: u16) -> usize {
+        self.begin(kind | libc::NLA_F_NESTED as u16)
     }
 
     fn begin(&mut self, kind: u16) -> usize {
@@ -117,7 +99,7 @@ impl Request {
     }
 
     /// Writes the length of the attribute that starts at `start`, and pads it.
-    fn end(&mut self, start: usize) {
+    pub(super) fn end(&mut self, start: usize) {
         let length = u16::try_from(self.bytes.len().saturating_sub(start));
         let length = length.expect("requests are built from addresses and names, far below 64 KiB");
         put(&mut self.bytes, start, &length.to_ne_bytes());

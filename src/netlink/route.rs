@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 
 use super::request::dump_header;
-use super::{Attribute, Attributes, Existing, Family, IfIndex, ParseError, Prefix, Protocol, Request, Scope};
+use super::{
+    Attribute, Attributes, Event, Existing, Family, IfIndex, ParseError, Prefix, Protocol, Request, Scope,
+};
 
 /// A route with at most one next hop. Of a multipath route the next hops are not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub fn dump(family: Family, protocol: Protocol) -> Request {
     if let Some(field) = header.get_mut(PROTOCOL_OFFSET) {
         *field = protocol.0;
     }
-    Request::dump(libc::RTM_GETROUTE).header(&header)
+    Request::dump(libc::RTM_GETROUTE, &header)
 }
 
 impl Route {
@@ -57,34 +59,40 @@ impl Route {
 
     /// Adds the route.
     pub fn add(&self, existing: Existing) -> Request {
-        self.request(libc::RTM_NEWROUTE, existing.flags(), self.scope)
+        self.request(libc::RTM_NEWROUTE, existing.flags())
     }
 
     /// Removes the route. The kernel finds it by what is set here, and leaves another program's alone.
     pub fn delete(&self) -> Request {
-        self.request(libc::RTM_DELROUTE, 0, self.scope)
+        self.request(libc::RTM_DELROUTE, 0)
     }
 
-    fn request(&self, kind: u16, flags: i32, scope: Scope) -> Request {
-        let Route { destination, protocol, .. } = *self;
+    fn request(&self, kind: u16, flags: i32) -> Request {
+        let Route { destination, protocol, scope, .. } = *self;
         // Tables above 255 are said by the attribute only.
         let table = u8::try_from(self.table).unwrap_or(libc::RT_TABLE_UNSPEC);
         let family = destination.family().number();
         let header =
             [family, destination.length(), 0, 0, table, protocol.0, scope.0, self.kind.0, 0, 0, 0, 0];
-        Request::change(kind, flags)
-            .header(&header)
-            .range(libc::RTA_DST, destination)
-            .maybe(self.gateway, |request, address| request.ip(libc::RTA_GATEWAY, address))
-            .maybe(self.device, |request, index| request.u32(libc::RTA_OIF, index.get()))
-            .maybe(self.source, |request, address| request.ip(libc::RTA_PREFSRC, address))
-            .u32(libc::RTA_TABLE, self.table)
-            .u32(libc::RTA_PRIORITY, self.metric)
+        let mut request = Request::change(kind, flags, &header);
+        request.range(libc::RTA_DST, destination);
+        if let Some(address) = self.gateway {
+            request.ip(libc::RTA_GATEWAY, address);
+        }
+        if let Some(index) = self.device {
+            request.u32(libc::RTA_OIF, index.get());
+        }
+        if let Some(address) = self.source {
+            request.ip(libc::RTA_PREFSRC, address);
+        }
+        request.u32(libc::RTA_TABLE, self.table);
+        request.u32(libc::RTA_PRIORITY, self.metric);
+        request
     }
 
     /// Reads the payload of `RTM_NEWROUTE` and `RTM_DELROUTE`. `None` for what is no forwarding entry of
     /// IPv4 or IPv6 (cached routes, multicast routing).
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, length, _, _, table, protocol, scope, kind, f0, f1, f2, f3] = *header;
         let Ok(family) = Family::from_number(family) else { return Ok(None) };
@@ -95,7 +103,7 @@ impl Route {
         for attribute in Attributes::new(rest) {
             raw.take(attribute?)?;
         }
-        Ok(Some(Route {
+        Ok(Some(Event::Route(Route {
             destination: Prefix::new(raw.destination, length).ok_or(ParseError::BadPrefixLength(length))?,
             gateway: raw.gateway,
             device: raw.device,
@@ -105,7 +113,7 @@ impl Route {
             protocol: Protocol(protocol),
             scope: Scope(scope),
             kind: RouteKind(kind),
-        }))
+        })))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Policy rules: which routing table a packet is looked up in.
 
 use super::request::dump_header;
-use super::{Attribute, Attributes, Existing, Family, IfName, ParseError, Prefix, Protocol, Request};
+use super::{Attribute, Attributes, Event, Existing, Family, IfName, ParseError, Prefix, Protocol, Request};
 
 /// A rule that sends packets to a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Rule {
 
 /// Asks for the rules of one family.
 pub fn dump(family: Family) -> Request {
-    Request::dump(libc::RTM_GETRULE).header(&dump_header::<HEADER_SIZE>(Some(family)))
+    Request::dump(libc::RTM_GETRULE, &dump_header::<HEADER_SIZE>(Some(family)))
 }
 
 impl Rule {
@@ -45,18 +45,20 @@ impl Rule {
         let table = u8::try_from(self.table).unwrap_or(libc::RT_TABLE_UNSPEC);
         let family = self.from.family().number();
         let header = [family, self.to.length(), self.from.length(), 0, table, 0, 0, TO_TABLE, 0, 0, 0, 0];
-        Request::change(kind, flags)
-            .header(&header)
-            .range(FRA_SRC, self.from)
-            .range(FRA_DST, self.to)
-            .maybe(self.input, |request, name| request.text(FRA_IIFNAME, name.as_bytes()))
-            .u32(FRA_PRIORITY, self.priority)
-            .u32(FRA_TABLE, self.table)
-            .attribute(FRA_PROTOCOL, &[self.protocol.0])
+        let mut request = Request::change(kind, flags, &header);
+        request.range(FRA_SRC, self.from);
+        request.range(FRA_DST, self.to);
+        if let Some(name) = &self.input {
+            request.text(FRA_IIFNAME, name.as_bytes());
+        }
+        request.u32(FRA_PRIORITY, self.priority);
+        request.u32(FRA_TABLE, self.table);
+        request.attribute(FRA_PROTOCOL, &[self.protocol.0]);
+        request
     }
 
     /// Reads the payload of `RTM_NEWRULE` and `RTM_DELRULE`. `None` for rules of other families.
-    pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule>, ParseError> {
+    pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, to_length, from_length, _, table, _, _, action, ..] = *header;
         let Ok(family) = Family::from_number(family) else { return Ok(None) };
@@ -69,7 +71,7 @@ impl Rule {
         if action != TO_TABLE {
             rule.table = libc::RT_TABLE_UNSPEC.into();
         }
-        Ok(Some(rule))
+        Ok(Some(Event::Rule(rule)))
     }
 
     fn take(&mut self, attribute: Attribute<'_>, family: Family) -> Result<(), ParseError> {

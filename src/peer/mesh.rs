@@ -16,6 +16,7 @@ use crate::collect::IntoVec as _;
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 use crate::reconcile::Jitter;
+use crate::sorted::Set;
 
 use super::PeerId;
 use super::dial::{CONNECT_PATIENCE, Dial, Reach};
@@ -113,6 +114,22 @@ impl Peer {
             wrong_key: None,
         }
     }
+
+    /// An attempt on one of so many segments has failed.
+    fn failed(&mut self, reach: Reach, count: usize, now: Instant, jitter: &mut Jitter) {
+        match self.current {
+            Some(_) => self.dial.not_better(now, jitter),
+            None => self.dial.failed(reach, count, now, jitter),
+        }
+    }
+}
+
+fn link_in(links: &mut [Option<Link>], slot: usize) -> Option<&mut Link> {
+    links.get_mut(slot)?.as_mut()
+}
+
+fn peer_in(peers: &mut [Peer], id: PeerId) -> Option<&mut Peer> {
+    peers.iter_mut().find(|peer| peer.id == id)
 }
 
 impl Mesh {
@@ -155,13 +172,18 @@ impl Mesh {
 
     /// Ends every connection: what the other side has shown is that it has the old key.
     fn close_all(&mut self, poller: &mut Poller, out: &mut Vec<Happening>, now: Instant) {
+        self.say_goodbye("reload", now);
         for slot in 0..self.links.len() {
-            let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { continue };
+            self.close(slot, &End::Closed, poller, out, now);
+        }
+    }
+
+    fn say_goodbye(&mut self, why: &str, now: Instant) {
+        for link in self.links.iter_mut().filter_map(Option::as_mut) {
             if let Some(session) = link.session() {
-                session.leave("reload", now);
+                session.leave(why, now);
             }
             link.write();
-            self.close(slot, &End::Closed, poller, out, now);
         }
     }
 
@@ -171,10 +193,10 @@ impl Mesh {
         if plan == self.plan && self.retry.is_none() {
             return;
         }
-        let mut known: Vec<PeerId> = Vec::new();
-        for (id, _) in plan.routes.iter().flat_map(|it| &it.others) {
-            if let Err(place) = known.binary_search(id) {
-                known.insert(place, *id);
+        let mut known = Set::new();
+        for route in &plan.routes {
+            for (id, _) in &route.others {
+                known.insert(*id);
             }
         }
         for slot in 0..self.links.len() {
@@ -188,7 +210,7 @@ impl Mesh {
             self.peers.retain(|peer| known.contains(&peer.id));
         }
         for id in known {
-            match self.peers.iter_mut().find(|peer| peer.id == id) {
+            match peer_in(&mut self.peers, id) {
                 Some(peer) => peer.dial.changed(now),
                 None => self.peers.push(Peer::new(id, now)),
             }
@@ -209,7 +231,7 @@ impl Mesh {
         now: Instant,
     ) -> Result<(), Unsent> {
         let slot = self.peer(peer).and_then(|peer| peer.current).ok_or(Unsent::NotConnected)?;
-        let link = self.links.get_mut(slot).and_then(Option::as_mut).ok_or(Unsent::NotConnected)?;
+        let link = link_in(&mut self.links, slot).ok_or(Unsent::NotConnected)?;
         link.session().ok_or(Unsent::NotConnected)?.send(message, now)?;
         link.write();
         self.watch(slot, poller);
@@ -233,12 +255,7 @@ impl Mesh {
 
     /// Says goodbye to everybody.
     pub fn leave(&mut self, now: Instant) {
-        for link in self.links.iter_mut().flatten() {
-            if let Some(session) = link.session() {
-                session.leave("stopping", now);
-            }
-            link.write();
-        }
+        self.say_goodbye("stopping", now);
     }
 
     /// The turn of the loop is over: the next one may begin another handshake.
@@ -249,12 +266,21 @@ impl Mesh {
     /// When [`Mesh::expire`] has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.identity.as_ref()?;
-        let links = self.links.iter().flatten().filter_map(Link::next_deadline);
-        let gates = self.listeners.iter().flatten().filter(|it| it.interest == Interest::Nothing);
-        let gates = gates.filter_map(|listener| listener.gate.opens_at());
-        let may_dial = |peer: &&Peer| peer.attempt.is_none() && !self.plan.routes.is_empty();
-        let dials = self.peers.iter().filter(may_dial).filter_map(|peer| peer.dial.due());
-        links.chain(gates).chain(dials).chain(self.retry).min()
+        let mut next = self.retry;
+        for link in self.links.iter().filter_map(Option::as_ref) {
+            next = Instant::earliest(&[next, link.next_deadline()]);
+        }
+        for listener in self.listeners.iter().filter_map(Option::as_ref) {
+            if listener.interest == Interest::Nothing {
+                next = Instant::earliest(&[next, listener.gate.opens_at()]);
+            }
+        }
+        for peer in &self.peers {
+            if peer.attempt.is_none() && !self.plan.routes.is_empty() {
+                next = Instant::earliest(&[next, peer.dial.due()]);
+            }
+        }
+        next
     }
 
     /// Does what is due.
@@ -267,7 +293,7 @@ impl Mesh {
             if self.link(slot).and_then(Link::next_deadline).is_none_or(|at| at > now) {
                 continue;
             }
-            let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { continue };
+            let Some(link) = link_in(&mut self.links, slot) else { continue };
             match &mut link.state {
                 State::Connecting(_) => self.attempt_failed(slot, Reach::NoAnswer, poller, now),
                 State::Made(session) => {
@@ -286,17 +312,13 @@ impl Mesh {
             if peer.attempt.is_some() || peer.dial.due().is_none_or(|due| due > now) {
                 continue;
             }
-            let routes: Vec<&Route> =
-                self.plan.routes.iter().filter(|route| route.address(peer.id).is_some()).into_vec();
-            let rank = peer.dial.segment(routes.len());
-            let Some((route, remote)) = routes.get(rank).and_then(|it| Some((*it, it.address(peer.id)?)))
-            else {
+            let routes = self.plan.routes_to(peer.id);
+            let Some((route, remote)) = routes.get(peer.dial.segment(routes.len())) else {
                 peer.dial.begun(now.after(LISTEN_RETRY));
                 continue;
             };
             let until = now.after(CONNECT_PATIENCE);
-            let (id, count) = (peer.id, routes.len());
-            match Link::connect(route, id, remote, until) {
+            match Link::connect(route, peer.id, *remote, until) {
                 Ok(link) => {
                     peer.dial.begun(until);
                     let slot = self.keep(link, poller);
@@ -304,13 +326,7 @@ impl Mesh {
                         peer.attempt = slot;
                     }
                 }
-                Err(_) => {
-                    let Some(peer) = self.peers.get_mut(at) else { continue };
-                    match peer.current {
-                        Some(_) => peer.dial.not_better(now, &mut self.jitter),
-                        None => peer.dial.failed(Reach::NoAnswer, count, now, &mut self.jitter),
-                    }
-                }
+                Err(_) => peer.failed(Reach::NoAnswer, routes.len(), now, &mut self.jitter),
             }
         }
     }
@@ -319,14 +335,10 @@ impl Mesh {
     fn attempt_failed(&mut self, slot: usize, reach: Reach, poller: &mut Poller, now: Instant) {
         let Some(link) = self.links.get_mut(slot).and_then(Option::take) else { return };
         let _ = poller.remove(&link);
-        let count = self.plan.routes.iter().filter(|route| route.address(link.peer).is_some()).count();
-        let jitter = &mut self.jitter;
+        let count = self.plan.routes_to(link.peer).len();
         let Some(peer) = self.peers.iter_mut().find(|peer| peer.attempt == Some(slot)) else { return };
         peer.attempt = None;
-        match peer.current {
-            Some(_) => peer.dial.not_better(now, jitter),
-            None => peer.dial.failed(reach, count, now, jitter),
-        }
+        peer.failed(reach, count, now, &mut self.jitter);
     }
 
     /// Gives a connection a slot.

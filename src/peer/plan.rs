@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
-use crate::config::model::{Config, Instance, InstanceId, LinkId, Routers, Sync, SyncPath};
+use crate::config::model::{Config, Instance, InstanceId, LinkId, Routers, SyncPath};
 use crate::daemon::sockets::Device;
 
 use super::PeerId;
@@ -44,54 +43,68 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The segments on which a router can be reached, the preferred one first, and where.
+    pub fn routes_to(&self, peer: PeerId) -> Vec<(&Route, IpAddr)> {
+        let mut routes = Vec::new();
+        for route in &self.routes {
+            if let Some(address) = route.address(peer) {
+                routes.push((route, address));
+            }
+        }
+        routes
+    }
+
     /// Makes the plan. `source` is this router's address on an instance while it is there, `own` all its addresses, and
     /// `device` what a link is now.
     pub fn new(
         config: &Config,
-        source: impl Fn(InstanceId) -> Option<IpAddr>,
+        source: &dyn Fn(InstanceId) -> Option<IpAddr>,
         own: &[IpAddr],
-        device: impl Fn(LinkId) -> Option<Device>,
+        device: &dyn Fn(LinkId) -> Option<Device>,
     ) -> Plan {
-        let Some(sync) = &config.sync else { return Plan::default() };
-        let dedicated = match &sync.path {
-            SyncPath::Dedicated { link, routers } => {
-                let found = own.iter().find(|address| routers.contains(address)).copied();
-                found.zip(device(*link)).map(|(own, device)| Route {
-                    name: config.links.get(link.index()).map(ToString::to_string).unwrap_or_default(),
-                    device,
-                    own,
-                    others: others(routers, own),
-                })
+        let mut plan = Plan::default();
+        let Some(sync) = &config.sync else { return plan };
+        let mut add = |name: &str, all: &[IpAddr], own: Option<IpAddr>, link: LinkId| {
+            if let (Some(own), Some(device), true) = (own, device(link), plan.routes.len() < ROUTES_MAX) {
+                plan.routes.push(Route { name: name.to_owned(), device, own, others: others(all, own) });
             }
-            SyncPath::Instance(_) => None,
         };
-        let instances = usable(config, sync).filter_map(|id| {
-            let instance = config.instances.get(id.index())?;
-            let (own, device) = (source(id)?, device(instance.link)?);
-            let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
-            Some(Route { name: instance.name.clone(), device, own, others: others(all, own) })
-        });
-        Plan { routes: dedicated.into_iter().chain(instances).take(ROUTES_MAX).into_vec() }
+        let first = match &sync.path {
+            SyncPath::Instance(id) => Some(*id),
+            SyncPath::Dedicated { link, routers } => {
+                let name = config.links.get(link.index()).map(ToString::to_string).unwrap_or_default();
+                let own = own.iter().find(|address| routers.contains(address));
+                add(&name, routers, own.copied(), *link);
+                None
+            }
+        };
+        for id in usable(config, first) {
+            if let Some(instance) = config.instances.get(id.index()) {
+                let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
+                add(&instance.name, all, source(id), instance.link);
+            }
+        }
+        plan
     }
 }
 
 /// The instances whose segments may carry the channel, the chosen one first. With more than two routers a position
 /// means the same router only within a group.
-fn usable<'a>(config: &'a Config, sync: &Sync) -> impl Iterator<Item = InstanceId> + 'a {
-    let first = match &sync.path {
-        SyncPath::Instance(id) => Some(*id),
-        SyncPath::Dedicated { .. } => None,
-    };
+fn usable(config: &Config, first: Option<InstanceId>) -> Vec<InstanceId> {
     let chosen = first.and_then(|id| config.instances.get(id.index())).or(config.instances.first());
-    let fits = move |instance: &Instance| {
+    let fits = |instance: &Instance| {
         chosen.is_some_and(|chosen| {
             let count = count(&chosen.routers);
             count == count_of(instance) && (count == 1 || chosen.group == instance.group)
         })
     };
-    let ids = (0..).map(InstanceId).zip(&config.instances);
-    let rest = ids.filter(move |(id, instance)| Some(*id) != first && fits(instance)).map(|(id, _)| id);
-    first.into_iter().chain(rest)
+    let mut usable = Vec::from_iter(first);
+    for (id, instance) in (0..).zip(&config.instances) {
+        if Some(InstanceId(id)) != first && fits(instance) {
+            usable.push(InstanceId(id));
+        }
+    }
+    usable
 }
 
 fn count_of(instance: &Instance) -> usize {
@@ -107,7 +120,13 @@ fn count(routers: &Routers) -> usize {
 }
 
 fn others(all: &[IpAddr], own: IpAddr) -> Vec<(PeerId, IpAddr)> {
-    (0..).map(PeerId).zip(all.iter().copied()).filter(|(_, address)| *address != own).into_vec()
+    let mut others = Vec::new();
+    for (place, address) in (0..).zip(all) {
+        if *address != own {
+            others.push((PeerId(place), *address));
+        }
+    }
+    others
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl Connect {
 
     pub(super) fn ask(&mut self, site: &Site, epoll: &Epoll, answers: &mut Answers<'_>) {
         let places = self.targets.iter().zip(&mut self.sockets);
-        for (target, (address, place)) in (0..=u16::MAX).zip(places) {
+        for (target, (address, place)) in (0u16..).zip(places) {
             match connect(*address, site, epoll, target) {
                 Ok(Begun::UnderWay(socket)) => *place = Some(socket),
                 Ok(Begun::Established) => answers.answered(target),

@@ -17,7 +17,7 @@ use crate::wire::ipv4;
 
 use super::Failure;
 use super::filter;
-use super::round::Answers;
+use super::round::{Answers, numbers};
 use super::socket::{READS_MAX, Site, receive, secret, watch};
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Echo {
         let Some(round) = answers.round() else {
             return;
         };
-        for target in (0..=u16::MAX).take(self.targets.len()) {
+        for target in numbers(self.targets.len()) {
             if let Err(error) = self.send(site, epoll, round, target) {
                 answers.failed(target, Failure::of(&error));
             }
@@ -128,19 +128,16 @@ impl Echo {
         {
             return None;
         }
-        (0..=u16::MAX).zip(&self.targets).find_map(|(target, address)| {
+        (0u16..).zip(&self.targets).find_map(|(target, address)| {
             let ours = *address == reply.source && reply.echo.payload == self.payload(round, target);
             ours.then_some(target)
         })
     }
 
     fn payload(&self, round: u32, target: u16) -> [u8; PAYLOAD_LEN] {
-        let mut payload = [0; PAYLOAD_LEN];
-        let parts = self.secret.into_iter().chain(round.to_be_bytes()).chain(target.to_be_bytes());
-        for (to, from) in payload.iter_mut().zip(parts) {
-            *to = from;
-        }
-        payload
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.secret;
+        let ([r0, r1, r2, r3], [t0, t1]) = (round.to_be_bytes(), target.to_be_bytes());
+        [s0, s1, s2, s3, s4, s5, s6, s7, r0, r1, r2, r3, t0, t1, 0, 0]
     }
 }
 

@@ -19,7 +19,7 @@ use crate::wire::icmp6::{
 
 use super::Failure;
 use super::filter;
-use super::round::Answers;
+use super::round::{Answers, numbers};
 use super::socket::{PacketSocket, READS_MAX, Site, receive, watch};
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Neighbor {
     }
 
     pub(super) fn ask(&mut self, site: &Site, epoll: &Epoll, answers: &mut Answers<'_>) {
-        for target in (0..=u16::MAX).take(self.targets.len()) {
+        for target in numbers(self.targets.len()) {
             let asked = match self.targets.get(usize::from(target)) {
                 Some(IpAddr::V4(address)) => self.ask_v4(*address, site, epoll),
                 Some(IpAddr::V6(address)) => self.ask_v6(*address, site, epoll),
@@ -62,7 +62,7 @@ impl Neighbor {
                 return;
             };
             let about = parse(buffer.get(..length).unwrap_or_default());
-            for (target, address) in (0..=u16::MAX).zip(&self.targets) {
+            for (target, address) in (0u16..).zip(&self.targets) {
                 if Some(*address) == about {
                     answers.answered(target);
                 }

@@ -1,5 +1,6 @@
 //! The round under way: which targets have been asked and not answered yet.
 
+use core::ops::Range;
 use core::time::Duration;
 
 use super::{Failure, Outcome, ProbeResult};
@@ -61,7 +62,7 @@ impl<'a> Answers<'a> {
     }
 
     pub(super) fn all_failed(&mut self, failure: Failure) {
-        for target in (0..=u16::MAX).take(self.round.open.len()) {
+        for target in numbers(self.round.open.len()) {
             self.failed(target, failure);
         }
     }
@@ -75,6 +76,11 @@ impl<'a> Answers<'a> {
             self.out.push(ProbeResult { round, target, outcome });
         }
     }
+}
+
+/// The numbers of so many targets.
+pub(super) fn numbers(targets: usize) -> Range<u16> {
+    0..u16::try_from(targets).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{GroupId, LinkId, LinkRef, Vip};
 use crate::engine::{Addresses, Instant};
 use crate::netlink::{Family, IfIndex, IfName, Label, Mirror};
@@ -68,14 +67,10 @@ impl Entry {
         (&self.link_ref, self.vip.address) == (&other.link_ref, other.vip.address)
     }
 
-    /// This entry, with what its earlier self had seen.
-    pub(super) fn with_history_of(self, old: Option<Entry>) -> Entry {
-        match old {
-            Some(Entry { device, standing, retry, error, .. }) => {
-                Entry { device, standing, retry, error, ..self }
-            }
-            None => self,
-        }
+    /// Takes over what its earlier self had seen.
+    pub(super) fn inherit(&mut self, old: Entry) {
+        (self.device, self.standing) = (old.device, old.standing);
+        (self.retry, self.error) = (old.retry, old.error);
     }
 
     /// Forgets its failures: something else is wanted of it now.
@@ -123,8 +118,13 @@ impl Entry {
     pub(super) fn wishes(&self, wanted: Addresses, observed: &Observed) -> Vec<WantedAddress> {
         let Some(device) = self.device else {
             let wanted = if wanted == Addresses::Absent { Addresses::Absent } else { Addresses::Hold };
-            let anywhere = observed.ours().filter(|placed| placed.prefix.address() == self.vip.address);
-            return anywhere.map(|placed| placed.wanted(wanted)).into_vec();
+            let mut wishes = Vec::new();
+            for placed in observed.ours() {
+                if placed.prefix.address() == self.vip.address {
+                    wishes.push(placed.wanted(wanted));
+                }
+            }
+            return wishes;
         };
         let family = Family::of(self.vip.address);
         // A device that is down loses its IPv6 addresses, and would lose them again.

@@ -3,12 +3,11 @@
 //! Addresses are the only kind of thing yet. A further kind becomes a field of [`Desired`] and of [`Observed`],
 //! variants of [`Op`], and a part of [`plan`], whose order is the order of phases.
 
-use crate::collect::IntoVec as _;
-use crate::sorted::Set;
 use std::net::IpAddr;
 
 use crate::engine::Addresses;
 use crate::netlink::{Family, IfIndex, Label, Prefix};
+use crate::sorted::Set;
 
 /// What the roles ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,33 +92,36 @@ pub enum Standing {
 impl Observed {
     /// What is with `address` on `device`.
     pub fn standing(&self, device: IfIndex, address: IpAddr) -> Standing {
-        let mut owners = self.on(device).filter(|seen| seen.placed.is(address)).map(|seen| seen.owner);
-        let first = owners.next();
-        match first {
-            None => Standing::Absent,
-            Some(_) if first.into_iter().chain(owners).any(|owner| owner == Owner::Ours) => Standing::Ours,
-            Some(_) => Standing::Foreign,
+        if self.has(device, address, Owner::Ours) {
+            Standing::Ours
+        } else if self.has(device, address, Owner::Stranger) {
+            Standing::Foreign
+        } else {
+            Standing::Absent
         }
     }
 
-    fn has_strangers(&self, device: IfIndex, address: IpAddr) -> bool {
-        self.on(device).any(|seen| seen.placed.is(address) && seen.owner == Owner::Stranger)
-    }
-
-    fn on(&self, device: IfIndex) -> impl Iterator<Item = &SeenAddress> {
-        self.addresses.iter().filter(move |seen| seen.placed.device == device)
+    fn has(&self, device: IfIndex, address: IpAddr, owner: Owner) -> bool {
+        let is_it = |placed: &Placed| placed.device == device && placed.is(address);
+        self.addresses.iter().any(|seen| seen.owner == owner && is_it(&seen.placed))
     }
 
     /// What is ours.
-    pub fn ours(&self) -> impl Iterator<Item = Placed> {
-        self.addresses.iter().filter(|seen| seen.owner == Owner::Ours).map(|seen| seen.placed)
+    pub fn ours(&self) -> Vec<&Placed> {
+        let mut ours = Vec::new();
+        for seen in &self.addresses {
+            if seen.owner == Owner::Ours {
+                ours.push(&seen.placed);
+            }
+        }
+        ours
     }
 }
 
 impl Placed {
     /// The wish for the same address, wherever it came from.
-    pub(super) fn wanted(self, wanted: Addresses) -> WantedAddress {
-        let Placed { device, prefix, label } = self;
+    pub(super) fn wanted(&self, wanted: Addresses) -> WantedAddress {
+        let Placed { device, prefix, label } = *self;
         WantedAddress { device, address: prefix.address(), length: None, label, wanted }
     }
 
@@ -144,22 +146,30 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Vec<Op> {
         let is_it = |entry: &WantedAddress| entry.device == placed.device && placed.is(entry.address);
         desired.addresses.iter().any(|entry| is_it(entry) && entry.leaves_alone(observed))
     };
-    let stale: Vec<_> =
-        observed.ours().filter(|placed| !goals.contains(placed) && !is_left_alone(placed)).into_vec();
-    let missing: Vec<_> = goals.iter().filter(|goal| !observed.ours().any(|ours| ours == **goal)).into_vec();
+    let ours = observed.ours();
+    let mut stale = ours.clone();
+    stale.retain(|placed| !goals.contains(placed) && !is_left_alone(placed));
+    let mut missing = Vec::new();
+    for goal in &goals {
+        if !ours.contains(&goal) {
+            missing.push(goal);
+        }
+    }
     let is_replaced =
         |old: &Placed| missing.iter().any(|new| new.device == old.device && new.is(old.prefix.address()));
 
     let mut ops = keep_secondaries(&stale, observed, &goals);
-    for old in stale.iter().filter(|old| !is_replaced(old)) {
-        ops.push(Op::RemoveAddress(*old));
+    for old in &stale {
+        if !is_replaced(old) {
+            ops.push(Op::RemoveAddress(**old));
+        }
     }
     for new in missing {
         let mut later = Vec::new();
         for old in &stale {
             if old.device == new.device && old.is(new.prefix.address()) {
                 let when = if must_go_first(old, new) { &mut ops } else { &mut later };
-                when.push(Op::RemoveAddress(*old));
+                when.push(Op::RemoveAddress(**old));
             }
         }
         ops.push(Op::AddAddress(*new));
@@ -179,24 +189,24 @@ fn must_go_first(old: &Placed, new: &Placed) -> bool {
 
 /// What should be installed, exactly.
 fn goals(desired: &Desired, observed: &Observed) -> Vec<Placed> {
+    let ours = observed.ours();
     // The widest network first, as it makes the narrower ones reachable too. Of several virtual addresses of one
     // network the one that has done so goes on doing it; else their order is that of the file.
-    let mut present: Vec<(u8, bool, usize)> = Vec::new();
+    let mut present: Set<(u8, bool, usize)> = Set::new();
     for (at, entry) in desired.addresses.iter().enumerate() {
         if entry.wanted == Addresses::Present && !entry.leaves_alone(observed) {
             let written = entry.placed(entry.written());
-            present.push((written.prefix.length(), !observed.ours().any(|ours| ours == written), at));
+            present.insert((written.prefix.length(), !ours.contains(&&written), at));
         }
     }
-    present.sort_unstable();
     let mut goals: Vec<Placed> = Vec::with_capacity(present.len());
-    for entry in present.iter().filter_map(|(.., at)| desired.addresses.get(*at)) {
-        let is_covered = observed
-            .on(entry.device)
-            .filter(|seen| seen.owner == Owner::Stranger)
-            .map(|seen| &seen.placed)
-            .chain(goals.iter().filter(|goal| goal.device == entry.device))
-            .any(|other| !other.is(entry.address) && other.covers(entry.written()));
+    for (.., at) in &present {
+        let Some(entry) = desired.addresses.get(*at) else { continue };
+        let covers = |other: &Placed| {
+            other.device == entry.device && !other.is(entry.address) && other.covers(entry.written())
+        };
+        let is_strangers = |seen: &SeenAddress| seen.owner == Owner::Stranger && covers(&seen.placed);
+        let is_covered = observed.addresses.iter().any(is_strangers) || goals.iter().any(covers);
         let prefix = if is_covered { Prefix::host(entry.address) } else { entry.written() };
         goals.push(entry.placed(prefix));
     }
@@ -209,7 +219,7 @@ impl WantedAddress {
     fn leaves_alone(&self, observed: &Observed) -> bool {
         match self.wanted {
             Addresses::Hold => true,
-            Addresses::Present => observed.has_strangers(self.device, self.address),
+            Addresses::Present => observed.has(self.device, self.address, Owner::Stranger),
             Addresses::Absent => false,
         }
     }
@@ -237,19 +247,25 @@ impl WantedAddress {
 ///
 /// That is what the kernel does with the first address of a network, and the others can be the router's own: they
 /// came while ours was the only one. With these steps done first they stay.
-fn keep_secondaries(stale: &[Placed], observed: &Observed, goals: &[Placed]) -> Vec<Op> {
-    let takes_others_along = |old: &&Placed| {
+fn keep_secondaries(stale: &[&Placed], observed: &Observed, goals: &[Placed]) -> Vec<Op> {
+    let takes_others_along = |old: &Placed| {
         let is_beside = |other: &Placed| {
             other.device == old.device
                 && other.prefix != old.prefix
                 && other.prefix.length() == old.prefix.length()
                 && old.prefix.contains(other.prefix.address())
         };
-        let mut all = observed.addresses.iter().map(|seen| &seen.placed).chain(goals);
-        old.prefix.family() == Family::V4 && all.any(is_beside)
+        let are_there = observed.addresses.iter().any(|seen| is_beside(&seen.placed));
+        old.prefix.family() == Family::V4 && (are_there || goals.iter().any(is_beside))
     };
-    let devices: Set<_> = stale.iter().filter(takes_others_along).map(|old| old.device).collect();
-    devices.into_iter().map(Op::KeepSecondaries).into_vec()
+    let mut devices = Set::new();
+    let mut ops = Vec::new();
+    for old in stale {
+        if takes_others_along(old) && devices.insert(old.device) {
+            ops.push(Op::KeepSecondaries(old.device));
+        }
+    }
+    ops
 }
 
 #[cfg(test)]

@@ -17,11 +17,14 @@ pub struct Record {
 impl Record {
     /// Reads a record; lines that are none are left out, as they can't be ours.
     pub fn parse(text: &str) -> Record {
-        let line = |line: &str| {
-            let (device, address) = line.rsplit_once(' ')?;
-            Some((IfName::new(device)?, address.parse().ok()?))
-        };
-        Record { entries: text.lines().take(ENTRIES_MAX).filter_map(line).collect() }
+        let mut record = Record::default();
+        for line in text.lines() {
+            let (device, address) = line.rsplit_once(' ').unwrap_or_default();
+            if let (Some(device), Ok(address)) = (IfName::new(device), address.parse()) {
+                record.insert(device, address);
+            }
+        }
+        record
     }
 
     /// Whether the address is in it.
@@ -39,7 +42,10 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entries.iter().try_for_each(|(device, address)| writeln!(f, "{device} {address}"))
+        for (device, address) in &self.entries {
+            writeln!(f, "{device} {address}")?;
+        }
+        Ok(())
     }
 }
 

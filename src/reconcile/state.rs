@@ -1,11 +1,8 @@
 //! Both sides of the plan, and how each thing fared so far.
 
-use crate::collect::IntoVec as _;
-use crate::sorted::Map;
-
 use crate::config::model::{Config, GroupId};
 use crate::engine::{Addresses, ApplyOutcome, Epoch, Instant};
-use crate::netlink::{Address, IfIndex, IfName, Label, Mirror, Protocol};
+use crate::netlink::{Address, IfName, Label, Mirror, Protocol};
 
 use super::MARK;
 use super::entry::{Entry, Row};
@@ -22,8 +19,6 @@ pub struct Reconciler {
     groups: Vec<GroupState>,
     entries: Vec<Entry>,
     observed: Observed,
-    /// Names of the devices, for the record.
-    names: Map<IfIndex, IfName>,
     record: Record,
     marks: Marks,
     /// The removal of what is ours and in no configuration any more.
@@ -78,7 +73,6 @@ impl Reconciler {
             groups: Vec::new(),
             entries: Vec::new(),
             observed: Observed::default(),
-            names: Map::new(),
             record,
             marks: Marks::NotSeen,
             leftovers: Retry::default(),
@@ -90,16 +84,20 @@ impl Reconciler {
     ///
     /// What is in both configurations keeps its history. A disabled configuration wants nothing.
     pub fn configure(&mut self, config: &Config, role: &dyn Fn(GroupId) -> (Addresses, Epoch)) {
-        let ids = (0..config.groups.len()).filter_map(|id| u16::try_from(id).ok()).map(GroupId);
-        self.groups =
-            ids.map(role).map(|(wanted, epoch)| GroupState { wanted, epoch, told: None }).into_vec();
+        self.groups.clear();
+        for id in 0..config.groups.len() {
+            let (wanted, epoch) = role(group_id(id));
+            self.groups.push(GroupState { wanted, epoch, told: None });
+        }
         let mut known = core::mem::take(&mut self.entries);
         for instance in config.instances.iter().filter(|_| config.enabled) {
             let Some(link_ref) = config.links.get(instance.link.index()) else { continue };
             for vip in &instance.vips {
-                let entry = Entry::new(instance.group, instance.link, link_ref.clone(), vip.clone());
-                let old = known.iter().position(|old| old.is_same(&entry)).map(|old| known.swap_remove(old));
-                self.entries.push(entry.with_history_of(old));
+                let mut entry = Entry::new(instance.group, instance.link, link_ref.clone(), vip.clone());
+                if let Some(old) = known.iter().position(|old| old.is_same(&entry)) {
+                    entry.inherit(known.swap_remove(old));
+                }
+                self.entries.push(entry);
             }
         }
     }
@@ -119,7 +117,7 @@ impl Reconciler {
         // A step that fails makes its entry wait. So each round but the last two has one entry less to deal with.
         for _ in 0..self.entries.len().saturating_add(2) {
             self.observe(now, hands.mirror(), names);
-            let steps = self.plan(now);
+            let steps = self.plan(now, hands.mirror());
             hands.keep(&self.record);
             if steps.is_empty() {
                 return;
@@ -144,9 +142,15 @@ impl Reconciler {
         if mirror.addresses().any(|address| address.protocol != Protocol::UNSPECIFIED) {
             self.marks = Marks::Kept;
         }
-        let continuity: Vec<_> = self.entries.iter_mut().map(|entry| entry.resolve(mirror, names)).into_vec();
-        self.names = mirror.links().map(|link| (link.index, link.name)).collect();
-        self.observed.addresses = mirror.addresses().filter_map(|seen| self.judge(seen, mirror)).into_vec();
+        let mut continuity = Vec::new();
+        for entry in &mut self.entries {
+            continuity.push(entry.resolve(mirror, names));
+        }
+        let mut addresses = Vec::new();
+        for address in mirror.addresses() {
+            addresses.extend(self.judge(address, mirror));
+        }
+        self.observed.addresses = addresses;
         for (entry, was) in self.entries.iter_mut().zip(continuity) {
             let standing = entry.standing_in(&self.observed);
             entry.see(standing, wanted(&self.groups, entry.group), was, now, &mut self.jitter);
@@ -171,14 +175,14 @@ impl Reconciler {
     }
 
     /// The steps that are due now. The record must be on file before they are taken.
-    fn plan(&mut self, now: Instant) -> Vec<Op> {
+    fn plan(&mut self, now: Instant, mirror: &Mirror) -> Vec<Op> {
         let all = plan(&self.desired(&|_| false), &self.observed);
         for entry in &mut self.entries {
             if !all.iter().any(|op| entry.is_changed_by(op)) {
                 entry.settled(now);
             }
         }
-        if self.leftovers().next().is_none() {
+        if self.leftovers().is_empty() {
             self.leftovers.settled(now);
         }
         let mut desired = self.desired(&|entry| entry.retry.is_waiting(now));
@@ -186,14 +190,19 @@ impl Reconciler {
             desired.addresses.extend(self.leftovers());
         }
         let due = plan(&desired, &self.observed);
-        self.remember(&due);
+        self.remember(&due, mirror);
         due
     }
 
     /// What is ours and in no configuration any more, as if it were held.
-    fn leftovers(&self) -> impl Iterator<Item = WantedAddress> {
-        let held = self.observed.ours().map(|placed| placed.wanted(Addresses::Hold));
-        held.filter(|seen| !self.entries.iter().any(|entry| entry.is_about(seen.device, seen.address)))
+    fn leftovers(&self) -> Vec<WantedAddress> {
+        let mut held = Vec::new();
+        for placed in self.observed.ours() {
+            if !self.entries.iter().any(|entry| entry.is_about(placed.device, placed.prefix.address())) {
+                held.push(placed.wanted(Addresses::Hold));
+            }
+        }
+        held
     }
 
     /// What is wanted; nothing is wanted of an entry that has to wait.
@@ -217,36 +226,48 @@ impl Reconciler {
     }
 
     /// Puts into the record what is ours and what is about to be.
-    fn remember(&mut self, due: &[Op]) {
-        let added = due.iter().filter_map(|op| match op {
-            Op::AddAddress(placed) => Some(*placed),
-            Op::RemoveAddress(_) | Op::KeepSecondaries(_) => None,
-        });
+    fn remember(&mut self, due: &[Op], mirror: &Mirror) {
+        let mut ours = self.observed.ours();
+        for op in due {
+            match op {
+                Op::AddAddress(placed) => ours.push(placed),
+                Op::RemoveAddress(_) | Op::KeepSecondaries(_) => {}
+            }
+        }
         let mut record = Record::default();
-        for placed in self.observed.ours().chain(added) {
-            if let Some(name) = self.names.get(&placed.device) {
-                record.insert(*name, placed.prefix.address());
+        for placed in ours {
+            if let Some(link) = mirror.link(placed.device) {
+                record.insert(link.name, placed.prefix.address());
             }
         }
         self.record = record;
     }
 
     fn done(&mut self, now: Instant, op: &Op, result: Result<(), String>) {
-        let Reconciler { entries, leftovers, jitter, .. } = self;
-        let mut entries = entries.iter_mut().filter(|entry| entry.is_changed_by(op)).peekable();
-        match (result, op) {
-            (Ok(()), _) => entries.for_each(|entry| entry.stepped(op)),
-            (Err(_), Op::RemoveAddress(_)) if entries.peek().is_none() => leftovers.failed(now, jitter),
-            (Err(error), _) => entries.for_each(|entry| entry.failed(error.clone(), now, jitter)),
+        let mut is_leftover = matches!(op, Op::RemoveAddress(_));
+        for entry in &mut self.entries {
+            if entry.is_changed_by(op) {
+                is_leftover = false;
+                match &result {
+                    Ok(()) => entry.stepped(op),
+                    Err(error) => entry.failed(error.clone(), now, &mut self.jitter),
+                }
+            }
+        }
+        if is_leftover && result.is_err() {
+            self.leftovers.failed(now, &mut self.jitter);
         }
     }
 
     /// What the engine has not been told yet, once the plan is empty.
     pub fn applied(&mut self) -> Vec<Applied> {
         let Reconciler { groups, entries, .. } = self;
-        let ids = (0..).map(GroupId);
         let mut news = Vec::new();
-        for (id, group) in ids.zip(groups).filter(|(_, group)| group.wanted != Addresses::Hold) {
+        for (at, group) in groups.iter_mut().enumerate() {
+            if group.wanted == Addresses::Hold {
+                continue;
+            }
+            let id = group_id(at);
             let is_failing = entries.iter().any(|entry| entry.group == id && entry.is_failing());
             let outcome = if is_failing { ApplyOutcome::Failing } else { ApplyOutcome::Complete };
             if group.told != Some((group.epoch, outcome)) {
@@ -259,7 +280,11 @@ impl Reconciler {
 
     /// When there is something to try again.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.entries.iter().map(|entry| &entry.retry).chain([&self.leftovers]).filter_map(Retry::due).min()
+        let mut next = self.leftovers.due();
+        for entry in &self.entries {
+            next = Instant::earliest(&[next, entry.retry.due()]);
+        }
+        next
     }
 
     /// The lines of the status, in the order of the configuration.
@@ -271,6 +296,10 @@ impl Reconciler {
 /// What a group wants; of a group that is not there nothing is known, so that nothing is touched.
 fn wanted(groups: &[GroupState], id: GroupId) -> Addresses {
     groups.get(id.index()).map_or(Addresses::Hold, |group| group.wanted)
+}
+
+fn group_id(place: usize) -> GroupId {
+    GroupId(u16::try_from(place).unwrap_or(u16::MAX))
 }
 
 fn strength(wanted: Addresses) -> u8 {

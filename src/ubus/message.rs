@@ -114,61 +114,75 @@ impl Builder {
     /// How the request ended.
     #[must_use]
     pub fn status(self, status: Status) -> Builder {
-        self.with(|out| out.put_u32(STATUS, status.wire()))
+        self.raw(STATUS, &status.wire().to_be_bytes())
     }
 
     /// An object's path.
     #[must_use]
     pub fn path(self, path: &str) -> Builder {
-        self.with(|out| out.put_text(PATH, path))
+        self.text(PATH, path)
     }
 
     /// An object's id.
     #[must_use]
     pub fn object(self, id: u32) -> Builder {
-        self.with(|out| out.put_u32(OBJECT, id))
+        self.raw(OBJECT, &id.to_be_bytes())
     }
 
     /// A method's, event's or notification's name.
     #[must_use]
     pub fn method(self, name: &str) -> Builder {
-        self.with(|out| out.put_text(METHOD, name))
+        self.text(METHOD, name)
     }
 
     /// The id of an object's signature.
     #[must_use]
     pub fn object_type(self, id: u32) -> Builder {
-        self.with(|out| out.put_u32(OBJECT_TYPE, id))
+        self.raw(OBJECT_TYPE, &id.to_be_bytes())
     }
 
     /// A table for each method, with its arguments' types.
     #[must_use]
     pub fn signature(self, signature: &Data) -> Builder {
-        self.with(|out| out.put(SIGNATURE, signature.as_bytes()))
+        self.raw(SIGNATURE, signature.as_bytes())
     }
 
     /// The arguments or the result.
     #[must_use]
     pub fn data(self, data: &Data) -> Builder {
-        self.with(|out| out.put(DATA, data.as_bytes()))
+        self.raw(DATA, data.as_bytes())
     }
 
     /// The object whose notifications it is about.
     #[must_use]
     pub fn target(self, id: u32) -> Builder {
-        self.with(|out| out.put_u32(TARGET, id))
+        self.raw(TARGET, &id.to_be_bytes())
     }
 
     /// Nobody waits for an answer.
     #[must_use]
     pub fn no_reply(self) -> Builder {
-        self.with(|out| out.put(NO_REPLY, &[1]))
+        self.raw(NO_REPLY, &[1])
     }
 
     /// Anything else: the payload of the attribute `id`.
     #[must_use]
-    pub fn raw(self, id: u8, payload: &[u8]) -> Builder {
-        self.with(|out| out.put(id, payload))
+    pub fn raw(mut self, id: u8, payload: &[u8]) -> Builder {
+        if self.body.is_ok()
+            && let Err(error) = self.out.put(id, payload)
+        {
+            self.body = Err(error);
+        }
+        self
+    }
+
+    fn text(mut self, id: u8, text: &str) -> Builder {
+        if self.body.is_ok()
+            && let Err(error) = self.out.put_text(id, text)
+        {
+            self.body = Err(error);
+        }
+        self
     }
 
     /// The message's bytes.
@@ -179,15 +193,6 @@ impl Builder {
         let Builder { mut out, body } = self;
         out.end(body?);
         Ok(out.into_bytes())
-    }
-
-    fn with(mut self, write: impl FnOnce(&mut Writer) -> Result<(), Error>) -> Builder {
-        if self.body.is_ok()
-            && let Err(error) = write(&mut self.out)
-        {
-            self.body = Err(error);
-        }
-        self
     }
 }
 

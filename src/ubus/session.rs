@@ -195,7 +195,14 @@ impl Session {
     pub fn next_deadline(&self) -> Option<u64> {
         let greeting = if let Link::Greeting(deadline) = self.link { Some(deadline) } else { None };
         let calls = self.calls.values().map(|call| call.deadline).min();
-        [greeting, calls, self.requests.next_deadline(), self.registry.retry_at].into_iter().flatten().min()
+        let mut next = None;
+        for deadline in [greeting, calls, self.requests.next_deadline(), self.registry.retry_at] {
+            next = match (next, deadline) {
+                (Some(one), Some(other)) => Some(u64::min(one, other)),
+                (one, None) | (None, one) => one,
+            };
+        }
+        next
     }
 
     /// Forgets everything that belongs to a connection.

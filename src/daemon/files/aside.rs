@@ -16,29 +16,43 @@ use super::store::words;
 #[derive(Debug)]
 pub struct Asides(pub PathBuf);
 
+/// An edit that is kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Of which file.
+    pub path: String,
+    /// Counts those of one file.
+    number: u32,
+    /// Where it is.
+    pub place: PathBuf,
+}
+
 impl Asides {
     /// Keeps a content. One that is kept already is not kept twice.
     ///
     /// # Errors
     /// If there is no room: nothing that is kept is ever removed.
     pub fn add(&self, path: &str, content: &[u8]) -> Result<(), String> {
-        let all = self.files();
-        let bytes: u64 = all.iter().map(|(_, _, file)| fs::metadata(file).map_or(0, |it| it.len())).sum();
-        let of_path = || all.iter().filter(|(other, ..)| other == path);
-        if of_path().any(|(.., file)| disk::load(file, limits::FILE_BYTES).is_ok_and(|kept| kept == content))
-        {
-            return Ok(());
+        let mut bytes = content.len() as u64;
+        let (mut count, mut last) = (0usize, 0u32);
+        for kept in self.files() {
+            bytes = bytes.saturating_add(fs::metadata(&kept.place).map_or(0, |it| it.len()));
+            if kept.path == path {
+                count = count.saturating_add(1);
+                last = last.max(kept.number);
+                if disk::load(&kept.place, limits::FILE_BYTES).is_ok_and(|kept| kept == content) {
+                    return Ok(());
+                }
+            }
         }
-        let is_full = of_path().count() >= limits::ASIDE_PER_FILE
-            || bytes.saturating_add(content.len() as u64) > limits::ASIDE_BYTES;
-        if is_full {
+        if count >= limits::ASIDE_PER_FILE || bytes > limits::ASIDE_BYTES {
             let dir = self.0.display();
             return Err(format!(
                 "an edit made here has no room in {dir} any more: remove what is not needed"
             ));
         }
-        let number = of_path().map(|(_, number, _)| *number).max().unwrap_or(0).saturating_add(1);
-        self.write(path, number, content).map_err(|error| format!("can't be kept aside: {}", words(&error)))
+        let written = self.write(path, last.saturating_add(1), content);
+        written.map_err(|error| format!("can't be kept aside: {}", words(&error)))
     }
 
     fn write(&self, path: &str, number: u32, content: &[u8]) -> io::Result<()> {
@@ -50,13 +64,13 @@ impl Asides {
         disk::open(&self.0, disk::OFlag::O_RDONLY)?.sync_all()
     }
 
-    /// Whose edits are kept, their numbers, and where.
-    pub fn files(&self) -> Vec<(String, u32, PathBuf)> {
+    /// What is kept.
+    pub fn files(&self) -> Vec<Kept> {
         let mut all = Vec::new();
         for name in disk::names(&self.0).unwrap_or_default() {
             let Some((path, number)) = name.rsplit_once('.') else { continue };
             if let Ok(number) = number.parse() {
-                all.push((path.replace('%', "/"), number, self.0.join(&name)));
+                all.push(Kept { path: path.replace('%', "/"), number, place: self.0.join(&name) });
             }
         }
         all

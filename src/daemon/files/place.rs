@@ -10,7 +10,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{self, OFlag};
-use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
 
@@ -57,8 +56,9 @@ impl Dir {
     }
 
     /// Where it really is.
-    fn real_path(&self) -> io::Result<PathBuf> {
-        fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    fn real_path(&self) -> io::Result<String> {
+        let path = fs::read_link(format!("/proc/self/fd/{}", self.0.as_raw_fd()))?;
+        path.into_os_string().into_string().map_err(|_| ErrorKind::InvalidInput.into())
     }
 }
 
@@ -72,9 +72,8 @@ impl Place {
         let (above, first) = root.rsplit_once('/').ok_or(ErrorKind::InvalidInput)?;
         let mut dir = Dir::open(Path::new(if above.is_empty() { "/" } else { above }))?;
         let real = dir.real_path()?;
-        let real = real.join(first);
         let below = path.get(root.len()..).unwrap_or_default();
-        let real = format!("{}{below}", real.to_str().ok_or(ErrorKind::InvalidInput)?);
+        let real = format!("{}/{first}{below}", real.trim_end_matches('/'));
         if rules.never.iter().any(|never| is_within(&real, never)) {
             return Err(ErrorKind::PermissionDenied.into());
         }
@@ -156,12 +155,4 @@ pub fn write_new(path: &Path, content: &[u8], meta: Meta) -> io::Result<()> {
     file.write_all(content)?;
     adjust(&file, meta)?;
     file.sync_all()
-}
-
-/// A file's content.
-///
-/// # Errors
-/// That of `read`; `FileTooLarge` beyond [`limits::FILE_BYTES`].
-pub fn read_all(file: &File) -> io::Result<Vec<u8>> {
-    disk::read(file, limits::FILE_BYTES)
 }

@@ -24,30 +24,28 @@ impl Files {
     /// For the status.
     pub fn status(&self, now: Instant) -> Vec<SharedFile> {
         let stalled = self.stalled(now);
-        let show = |row: &Row| {
-            let state = if stalled.is_some() { State::Failed } else { row.state };
-            SharedFile {
-                path: row.path.clone(),
-                state: state.name().into(),
-                direction: Some(if row.is_sent { "sent" } else { "received" }.into()),
-                last_success: row.level.map(|at| Decimal::seconds(now.since(at))),
-                last_error: stalled.clone().or_else(|| row.why.clone()),
-                asides: row.asides.clone(),
-            }
+        let new = |path: &str, state: State, is_sent| SharedFile {
+            path: path.to_owned(),
+            state: if stalled.is_some() { State::Failed } else { state }.name().into(),
+            direction: Some(if is_sent { "sent" } else { "received" }.into()),
+            last_error: stalled.clone(),
+            ..SharedFile::default()
         };
-        // Until the thread has said something there is nothing but their names.
-        let unknown = |path: &String| Row {
-            path: path.clone(),
-            state: State::Pending,
-            is_sent: self.is_source,
-            level: None,
-            why: None,
-            asides: Vec::new(),
-        };
-        if self.mail.is_some() && self.known.view.rows.is_empty() {
-            return self.rules.roots.iter().map(unknown).map(|row| show(&row)).collect();
+        let mut shown = Vec::new();
+        for row in &self.known.view.rows {
+            let mut file = new(&row.path, row.state, row.is_sent);
+            file.last_success = row.level.map(|at| Decimal::seconds(now.since(at)));
+            file.last_error = file.last_error.or_else(|| row.why.clone());
+            file.asides.clone_from(&row.asides);
+            shown.push(file);
         }
-        self.known.view.rows.iter().map(show).collect()
+        // Until the thread has said something there is nothing but their names.
+        if self.mail.is_some() && shown.is_empty() {
+            for path in &self.rules.roots {
+                shown.push(new(path, State::Pending, self.is_source));
+            }
+        }
+        shown
     }
 
     /// What is wrong: a stable word, and a sentence with the age.

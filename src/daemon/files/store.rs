@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
 use crate::sorted::Map;
 use crate::sync::file::rules::Rules;
 use crate::sync::file::{Disk, Entry, Hash, Kind, Meta, Settled};
+use crate::{disk, limits};
 
 use super::super::bounded::plain;
 use super::aside::Asides;
@@ -78,17 +78,48 @@ impl Store {
         self.state.join("synced")
     }
 
-    /// What is listed may stand where there was no directory yet.
-    fn make_above(&self, entry: &Entry) -> Result<(), String> {
-        if !self.rules.roots.contains(&entry.path) {
-            return Ok(());
-        }
-        disk::make_above(Path::new(&entry.path), 0o755).map_err(|error| words(&error))
+    fn place(&self, path: &str) -> io::Result<Place> {
+        Place::find(&self.rules, path)
     }
 
-    fn place(&self, path: &str) -> Result<Place, String> {
-        Place::find(&self.rules, path).map_err(|error| words(&error))
+    /// Makes the directories above what is listed itself.
+    fn make_above(&self, path: &str) -> io::Result<()> {
+        if self.rules.roots.iter().any(|root| root == path) {
+            return disk::make_above(Path::new(path), 0o755);
+        }
+        Ok(())
     }
+
+    fn try_replace(&self, entry: &Entry, content: &[u8]) -> io::Result<()> {
+        self.make_above(&entry.path)?;
+        self.place(&entry.path)?.replace(content, entry.meta)
+    }
+
+    fn try_adjust(&self, entry: &Entry) -> io::Result<()> {
+        place::adjust(&self.place(&entry.path)?.open()?, entry.meta)
+    }
+
+    fn try_make_dir(&self, entry: &Entry) -> io::Result<()> {
+        self.make_above(&entry.path)?;
+        let place = self.place(&entry.path)?;
+        disk::make_dir(&place.path(), 0o755)?;
+        place.settle()?;
+        self.try_adjust(entry)
+    }
+
+    fn try_remove(&self, entry: &Entry) -> io::Result<()> {
+        let place = self.place(&entry.path)?;
+        match entry.kind {
+            Kind::File { .. } => fs::remove_file(place.path())?,
+            Kind::Dir => fs::remove_dir(place.path())?,
+            Kind::Held(_) => return Ok(()),
+        }
+        place.settle()
+    }
+}
+
+fn in_words(done: io::Result<()>) -> Result<(), String> {
+    done.map_err(|error| words(&error))
 }
 
 /// An error in words.
@@ -108,7 +139,7 @@ pub fn words(error: &io::Error) -> String {
     }
 }
 
-const _: () = assert!(crate::limits::FILE_BYTES == 1 << 20 && crate::limits::FILES == 1024);
+const _: () = assert!(limits::FILE_BYTES == 1 << 20 && limits::FILES == 1024);
 
 /// Why a link is left alone.
 pub const LINK: &str = "a symbolic link is not followed";
@@ -122,8 +153,8 @@ impl Disk for Store {
     }
 
     fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, String> {
-        let content = Place::find(&self.rules, path).and_then(|place| place::read_all(&place.open()?));
-        match content {
+        let file = self.place(path).and_then(|place| place.open());
+        match file.and_then(|file| disk::read(&file, limits::FILE_BYTES)) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(words(&error)),
@@ -131,31 +162,19 @@ impl Disk for Store {
     }
 
     fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
-        self.make_above(entry)?;
-        self.place(&entry.path)?.replace(content, entry.meta).map_err(|error| words(&error))
+        in_words(self.try_replace(entry, content))
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
-        let file = self.place(&entry.path)?.open();
-        file.and_then(|file| place::adjust(&file, entry.meta)).map_err(|error| words(&error))
+        in_words(self.try_adjust(entry))
     }
 
     fn make_dir(&mut self, entry: &Entry) -> Result<(), String> {
-        self.make_above(entry)?;
-        let place = self.place(&entry.path)?;
-        let made = disk::make_dir(&place.path(), 0o755).and_then(|()| place.settle());
-        made.map_err(|error| words(&error))?;
-        self.adjust(entry)
+        in_words(self.try_make_dir(entry))
     }
 
     fn remove(&mut self, entry: &Entry) -> Result<(), String> {
-        let place = self.place(&entry.path)?;
-        let removed = match entry.kind {
-            Kind::File { .. } => fs::remove_file(place.path()),
-            Kind::Dir => fs::remove_dir(place.path()),
-            Kind::Held(_) => return Ok(()),
-        };
-        removed.and_then(|()| place.settle()).map_err(|error| words(&error))
+        in_words(self.try_remove(entry))
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
@@ -164,8 +183,11 @@ impl Disk for Store {
 
     fn asides(&mut self) -> Vec<(String, String)> {
         self.watched.push(self.asides.0.clone());
-        let place = |(path, _, file): (String, u32, PathBuf)| (path, file.display().to_string());
-        self.asides.files().into_iter().map(place).collect()
+        let mut asides = Vec::new();
+        for kept in self.asides.files() {
+            asides.push((kept.path, kept.place.display().to_string()));
+        }
+        asides
     }
 
     fn remember(&mut self, settled: &Settled) {

@@ -4,12 +4,12 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::limits;
 use crate::sync::file::plan::find;
 use crate::sync::file::rules::{is_fresh, is_within};
 use crate::sync::file::{Entry, Hash, Kind, Meta, hash};
+use crate::{disk, limits};
 
-use super::place::{self, Dir, Place};
+use super::place::{Dir, Place};
 use super::store::{LINK, OTHER, Stamp, Store, meta, stamp, words};
 
 /// What is on the disk, by path.
@@ -125,7 +125,7 @@ impl Look<'_> {
     /// The hash of a file; `None` if it was written meanwhile.
     fn read(&mut self, place: &Place, path: &str, before: Stamp) -> io::Result<Option<Hash>> {
         let file = place.open()?;
-        let content = place::read_all(&file)?;
+        let content = disk::read(&file, limits::FILE_BYTES)?;
         let metadata = file.metadata()?;
         if stamp(&metadata) != before {
             self.store.is_unsteady = true;

@@ -55,7 +55,7 @@ impl Worker {
         let work = move || {
             let store = Store::new(state);
             let party = Party::new(Rules::default(), own, store.recall(), clock::now());
-            let worker = Worker {
+            let mut worker = Worker {
                 mail,
                 party,
                 store,
@@ -71,7 +71,7 @@ impl Worker {
         thread::start(c"files", thread::STACK, Box::new(work))
     }
 
-    fn work(mut self) {
+    fn work(&mut self) {
         loop {
             self.wait();
             self.mail.turn();
@@ -121,8 +121,9 @@ impl Worker {
                 Out::OwnChanged => items.push(Item::OwnChanged),
                 Out::Changed(paths) => {
                     is_changed = true;
-                    let packages = paths.iter().filter_map(|path| self.rules.package(path));
-                    items.extend(packages.map(|it| Item::Package(it.to_owned())));
+                    for path in &paths {
+                        items.extend(self.rules.package(path).map(|it| Item::Package(it.to_owned())));
+                    }
                     log::info!("files from the master: {}", paths.join(", "));
                 }
             }

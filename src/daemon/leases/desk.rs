@@ -12,6 +12,7 @@ use crate::disk::{self, OFlag};
 use crate::limits;
 use crate::sync::lease::file::{self, Clock};
 use crate::sync::lease::shadow::{Change, Found, Read, Shadow};
+use crate::sync::lease::table::Lease;
 use crate::sync::lease::{Client, Life};
 
 use super::super::clock;
@@ -146,7 +147,7 @@ impl Desk {
     ///
     /// # Errors
     /// Those of the system calls. The file is as it was then.
-    pub fn write(&mut self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<()> {
+    pub fn write(&mut self, leases: &[Lease<'_>]) -> io::Result<()> {
         let text = self.text(leases)?;
         let id = replace(&self.path, &text)?;
         self.begin(Watch::On);
@@ -155,7 +156,7 @@ impl Desk {
     }
 
     /// Whether [`Desk::write`] would succeed. The file stays as it is.
-    pub fn rehearse(&self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<()> {
+    pub fn rehearse(&self, leases: &[Lease<'_>]) -> io::Result<()> {
         let text = self.text(leases)?;
         let fresh = beside(&self.path)?;
         let written = write_new(&self.path, &fresh, &text);
@@ -163,7 +164,7 @@ impl Desk {
         written.map(|_| ())
     }
 
-    fn text(&self, leases: &[(IpAddr, &Client, Life)]) -> io::Result<String> {
+    fn text(&self, leases: &[Lease<'_>]) -> io::Result<String> {
         let before = read(&self.path)?;
         let mut old = Shadow::default();
         let clock = Clock { now: clock::now(), wall: clock::wall_micros() };
@@ -173,7 +174,7 @@ impl Desk {
         let stays = |line: &&String| {
             let about = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse::<IpAddr>().ok());
             let Some(about) = about else { return true };
-            leases.iter().any(|(address, client, _)| *address == about && old.has(about, client))
+            leases.iter().any(|lease| lease.address == about && old.has(about, lease.client))
         };
         let others: Vec<String> = old.others().iter().filter(stays).cloned().into_vec();
         Ok(file::write(leases, &others, clock))

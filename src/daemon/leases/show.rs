@@ -1,13 +1,12 @@
 //! Leases as people see them.
 
 use core::time::Duration;
-use std::net::IpAddr;
 
 use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::status::{self, LeaseList};
-use crate::sync::lease::{Client, Life};
+use crate::sync::lease::table::Lease;
 use crate::ubus::Decimal;
 
 use super::{Leases, Service};
@@ -23,15 +22,11 @@ impl Leases {
                 Some("leases are not followed: there is no 'config sync', or it says leases '0'".into());
             return LeaseList { leases: Vec::new(), error };
         }
-        let mut running = self.table.leases(now);
-        running.sort_unstable_by_key(|(address, ..)| *address);
+        let mut running = self.table.running(now);
         let error = (running.len() > limits::LEASES_LISTED)
             .then(|| format!("these are the first {} of {}", limits::LEASES_LISTED, running.len()));
-        let leases = running.into_iter().take(limits::LEASES_LISTED);
-        LeaseList {
-            leases: leases.map(|(address, client, life)| show(address, client, life, now)).into_vec(),
-            error,
-        }
+        running.truncate(limits::LEASES_LISTED);
+        LeaseList { leases: running.iter().map(|lease| show(lease, now)).into_vec(), error }
     }
 
     /// For the status.
@@ -87,12 +82,13 @@ impl Leases {
     }
 }
 
-fn show(address: IpAddr, client: &Client, life: Life, now: Instant) -> status::Lease {
-    let id = if address.is_ipv6() { client.id() } else { None };
+fn show(lease: &Lease<'_>, now: Instant) -> status::Lease {
+    let client = lease.client;
+    let id = if lease.address.is_ipv6() { client.id() } else { None };
     status::Lease {
-        address: address.to_string(),
+        address: lease.address.to_string(),
         client: id.unwrap_or(client.hardware()).to_owned(),
         name: client.name().map(str::to_owned),
-        expires_in: life.left(now).map(Decimal::seconds),
+        expires_in: lease.life.left(now).map(Decimal::seconds),
     }
 }

@@ -25,11 +25,11 @@ mod standby;
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::config::model::{Base, Group as Config, GroupId, InstanceId, Place, TrackScope};
-use crate::{collect::IntoVec as _, limits};
+use crate::config::model::{Base, Group as Config, GroupId, Place, TrackScope};
+use crate::limits;
 
 use super::action::{Action, Notice, RoleChange};
-use super::cx::Cx;
+use super::cx::{Cx, Tracks};
 use super::event::{CommandId, Remembered};
 use super::member::{Member, Rhythm, Watch};
 use super::role::{Cause, Epoch, Fault, Role};
@@ -104,11 +104,18 @@ pub(super) struct Heard {
 impl Group {
     pub fn new(id: GroupId, cx: &Cx<'_>, remembered: Option<&Remembered>) -> Group {
         let config = &cx.config.groups[id.index()];
-        let member = |id: &InstanceId| Member::new(*id, cx.instance(*id));
+        let mut members = Vec::new();
+        for id in &config.instances {
+            members.push(Member::new(*id, cx.instance(*id)));
+        }
+        let mut uses = Vec::new();
+        for track in &config.tracks {
+            uses.push(Use::new(track.clone()));
+        }
         Group {
             id,
-            members: config.instances.iter().map(member).into_vec(),
-            uses: config.tracks.iter().map(|track| Use::new(track.clone())).into_vec(),
+            members,
+            uses,
             place: None,
             state: State::Init,
             role: Role::Init,
@@ -268,7 +275,9 @@ impl Group {
         for used in &mut self.uses {
             if used.config.scope == TrackScope::MasterOnly {
                 used.remembered = false;
-                cx.tracks[used.config.track.index()].forget(cx.now);
+                if let Tracks::Step(tracks) = &mut cx.tracks {
+                    tracks[used.config.track.index()].forget(cx.now);
+                }
             }
         }
         self.priority = self.effective(cx);

@@ -37,6 +37,9 @@ pub(super) enum Doubting<'a> {
     AllBut(&'a [usize]),
 }
 
+/// A track that counts, by its position in [`Group::uses`].
+type Counted<'a> = (usize, &'a crate::config::model::Track);
+
 /// A track as this group uses it.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Use {
@@ -125,12 +128,16 @@ impl Group {
 
     /// The first thing that is wrong with this node itself.
     pub(super) fn fault(&self, cx: &Cx<'_>) -> Option<Fault> {
-        self.fault_of_parts(cx).or_else(|| {
-            let failed = self.counted(cx).find(|(at, config)| {
-                self.counts_as_down(cx, *at, Doubting::Nothing) && config.weight == Weight::Fault
-            });
-            failed.map(|(_, config)| Fault::Track { track: config.name.clone() })
-        })
+        let of_parts = self.fault_of_parts(cx);
+        if of_parts.is_some() {
+            return of_parts;
+        }
+        for (_, config) in self.lost(cx, Doubting::Nothing) {
+            if config.weight == Weight::Fault {
+                return Some(Fault::Track { track: config.name.clone() });
+            }
+        }
+        None
     }
 
     /// Faults that are not a track's.
@@ -141,32 +148,37 @@ impl Group {
 
     /// The sum of the weights of what is down; `None` if one of them is a fault.
     fn weights(&self, cx: &Cx<'_>, doubting: Doubting<'_>) -> Option<i32> {
-        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, doubting)).try_fold(
-            0i32,
-            |sum, (_, config)| match config.weight {
-                Weight::Fault => None,
-                Weight::Adjust(weight) => Some(sum.saturating_add(i32::from(weight))),
-            },
-        )
+        let mut sum = 0i32;
+        for (_, config) in self.lost(cx, doubting) {
+            match config.weight {
+                Weight::Fault => return None,
+                Weight::Adjust(weight) => sum = sum.saturating_add(i32::from(weight)),
+            }
+        }
+        Some(sum)
     }
 
     /// How many tracks count as down.
     pub(super) fn lost_tracks(&self, cx: &Cx<'_>) -> usize {
-        self.counted(cx).filter(|(at, _)| self.counts_as_down(cx, *at, Doubting::Nothing)).count()
+        self.lost(cx, Doubting::Nothing).len()
+    }
+
+    /// The tracks that count here and are down.
+    fn lost<'a>(&self, cx: &Cx<'a>, doubting: Doubting<'_>) -> Vec<Counted<'a>> {
+        let mut lost = self.counted(cx);
+        lost.retain(|(at, _)| self.counts_as_down(cx, *at, doubting));
+        lost
     }
 
     /// The tracks that count on this node.
-    pub(super) fn counted<'a>(
-        &self,
-        cx: &Cx<'a>,
-    ) -> impl Iterator<Item = (usize, &'a crate::config::model::Track)> {
-        let config = cx.config;
-        let counts = |used: &Use| used.config.places.contains(self.place);
-        self.uses
-            .iter()
-            .enumerate()
-            .filter(move |(_, used)| counts(used))
-            .map(move |(at, used)| (at, &config.tracks[used.config.track.index()]))
+    pub(super) fn counted<'a>(&self, cx: &Cx<'a>) -> Vec<Counted<'a>> {
+        let mut counted = Vec::new();
+        for (at, used) in self.uses.iter().enumerate() {
+            if used.config.places.contains(self.place) {
+                counted.push((at, &cx.config.tracks[used.config.track.index()]));
+            }
+        }
+        counted
     }
 
     fn counts_as_down(&self, cx: &Cx<'_>, at: usize, doubting: Doubting<'_>) -> bool {
@@ -180,7 +192,7 @@ impl Group {
 
     /// What a track's state means for this group now (rule 9).
     pub(super) fn verdict(&self, cx: &Cx<'_>, used: &Use) -> TrackState {
-        let seen = cx.tracks[used.config.track.index()].verdict();
+        let seen = cx.track(used.config.track).verdict();
         match (used.config.scope, &self.state) {
             (TrackScope::Any, _) => seen,
             (TrackScope::MasterOnly, State::Serving(_)) if used.damped_until.is_some() && is_down(seen) => {
@@ -197,25 +209,22 @@ impl Group {
     pub(super) fn in_doubt(&self, cx: &Cx<'_>, at: usize) -> bool {
         let TrackUse { track, scope, .. } = self.uses[at].config;
         let link = matches!(cx.config.tracks[track.index()].kind, crate::config::model::TrackKind::Link);
-        !link && scope == TrackScope::Any && !is_down(cx.tracks[track.index()].verdict())
+        !link && scope == TrackScope::Any && !is_down(cx.track(track).verdict())
     }
 
     /// Rule 8: all members usable, every track up and judged at least once, no maintenance.
     pub(super) fn is_healthy(&self, cx: &Cx<'_>) -> bool {
-        let judged = |(at, config): (usize, &crate::config::model::Track)| {
-            let used = &self.uses[at];
+        let judged = |(at, _): &Counted<'_>| {
+            let used = &self.uses[*at];
             match (used.config.scope, self.verdict(cx, used)) {
                 (TrackScope::Any, verdict) => verdict == TrackState::Up,
-                (TrackScope::MasterOnly, verdict) => {
-                    let _ = config;
-                    verdict != TrackState::Down
-                }
+                (TrackScope::MasterOnly, verdict) => verdict != TrackState::Down,
             }
         };
         cx.maintenance == Maintenance::Off
             && self.place_known(cx)
             && self.fault_of_parts(cx).is_none()
-            && self.counted(cx).all(judged)
+            && self.counted(cx).iter().all(judged)
     }
 
     fn place_known(&self, cx: &Cx<'_>) -> bool {
@@ -224,14 +233,17 @@ impl Group {
 
     /// Rule 5b: the slowest of the own tracks to turn up again.
     pub(super) fn slowest_rise(&self, cx: &Cx<'_>) -> Duration {
-        self.counted(cx).map(|(_, config)| rise_time(config)).max().unwrap_or_default()
+        let mut slowest = Duration::ZERO;
+        for (_, config) in self.counted(cx) {
+            slowest = slowest.max(rise_time(config));
+        }
+        slowest
     }
 
     /// Rule 9: verdicts that only the master can reach stay in force after the role is lost for them.
     pub(super) fn remember_verdicts(&mut self, cx: &Cx<'_>) {
         for used in self.uses.iter_mut().filter(|used| used.config.scope == TrackScope::MasterOnly) {
-            used.remembered =
-                is_down(cx.tracks[used.config.track.index()].verdict()) && used.damped_until.is_none();
+            used.remembered = is_down(cx.track(used.config.track).verdict()) && used.damped_until.is_none();
             if used.remembered {
                 used.damped_until = Some(cx.now.after(used.damping));
                 used.damping = used.damping.saturating_mul(2).min(limits::DAMPING_MAX);
@@ -256,7 +268,7 @@ impl Group {
     /// A master-only track that comes up again ends the growth of its damping.
     pub(super) fn damp(&mut self, cx: &Cx<'_>) {
         for used in self.uses.iter_mut().filter(|used| used.config.scope == TrackScope::MasterOnly) {
-            let good = cx.tracks[used.config.track.index()].verdict() == TrackState::Up;
+            let good = cx.track(used.config.track).verdict() == TrackState::Up;
             if good && used.damped_until.is_none() {
                 used.damping = limits::DAMPING_FIRST;
             }

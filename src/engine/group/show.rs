@@ -104,7 +104,7 @@ impl Group {
     pub fn effect_of(&self, cx: &Cx<'_>, at: usize) -> String {
         let used = &self.uses[at];
         let config = &cx.config.tracks[used.config.track.index()];
-        let seen = cx.tracks[used.config.track.index()].verdict();
+        let seen = cx.track(used.config.track).verdict();
         match (self.verdict(cx, used), config.weight) {
             (TrackState::Down, Weight::Fault) => "fault".to_string(),
             (TrackState::Down, Weight::Adjust(weight)) if used.remembered => format!("{weight} (remembered)"),

@@ -3,12 +3,11 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::{Base, Mode, Preempt};
 use crate::wire::types::Version;
 
 use super::super::action::{Action, Notice};
-use super::super::cx::Cx;
+use super::super::cx::{Cx, Tracks};
 use super::super::event::Round;
 use super::super::member::{Found, Watch};
 use super::super::role::{Cause, Role};
@@ -287,7 +286,9 @@ impl Group {
             if self.in_doubt(cx, at) && self.uses[at].config.places.contains(self.place) {
                 let track = self.uses[at].config.track;
                 let config = &cx.config.tracks[track.index()];
-                doubts.push((at, cx.tracks[track.index()].ask(cx.now, config, cx.out)));
+                if let Tracks::Step(tracks) = &mut cx.tracks {
+                    doubts.push((at, tracks[track.index()].ask(cx.now, config, cx.out)));
+                }
             }
         }
         if let State::Standby(standby) = &mut self.state {
@@ -299,7 +300,7 @@ impl Group {
     fn doubts_pending(&self, cx: &Cx<'_>) -> bool {
         let State::Standby(standby) = &self.state else { return false };
         let pending = |(at, round): &(usize, Round)| {
-            cx.tracks[self.uses[*at].config.track.index()].doubt(*round) == Doubt::Pending
+            cx.track(self.uses[*at].config.track).doubt(*round) == Doubt::Pending
         };
         standby.doubts.iter().any(pending)
     }
@@ -307,11 +308,12 @@ impl Group {
     /// The priority with everything that is not confirmed at this moment counted as failed.
     fn certain(&self, cx: &Cx<'_>) -> u8 {
         let State::Standby(standby) = &self.state else { return self.priority };
-        let confirmed = |(at, round): &(usize, Round)| {
-            let doubt = cx.tracks[self.uses[*at].config.track.index()].doubt(*round);
-            (doubt == Doubt::Confirmed).then_some(*at)
-        };
-        let confirmed: Vec<usize> = standby.doubts.iter().filter_map(confirmed).into_vec();
+        let mut confirmed = Vec::new();
+        for (at, round) in &standby.doubts {
+            if cx.track(self.uses[*at].config.track).doubt(*round) == Doubt::Confirmed {
+                confirmed.push(*at);
+            }
+        }
         self.weigh(cx, Doubting::AllBut(&confirmed))
     }
 
@@ -381,10 +383,14 @@ impl Group {
     /// Whether every other usable member has missed the master for Master_Down: a link that flaps must not keep
     /// them waiting.
     pub(super) fn others_gave_up(&self, cx: &Cx<'_>, at: usize) -> bool {
-        let others =
-            self.members.iter().enumerate().filter(|(other, member)| *other != at && member.usable());
-        let mut waiting = others.map(|(_, member)| !member.master_down.is_due(cx.now)).peekable();
-        matches!(self.state, State::Standby(_)) && waiting.peek().is_some() && !waiting.any(|waits| waits)
+        let (mut has_others, mut waits) = (false, false);
+        for (other, member) in self.members.iter().enumerate() {
+            if other != at && member.usable() {
+                has_others = true;
+                waits |= !member.master_down.is_due(cx.now);
+            }
+        }
+        matches!(self.state, State::Standby(_)) && has_others && !waits
     }
 
     /// Does what is due while standing by.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 
-use super::{Budget, Happening, Mesh};
+use super::{Budget, Happening, Mesh, link_in, peer_in};
 use crate::peer::PeerId;
 use crate::peer::dial::Reach;
 use crate::peer::handshake::{Ends, Failure, Side};
@@ -42,18 +42,23 @@ impl Mesh {
 
     /// A configured router with few enough connections and handshakes.
     fn is_welcome(&mut self, id: PeerId, now: Instant) -> bool {
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return false };
+        let Some(peer) = peer_in(&mut self.peers, id) else { return false };
         let (current, attempt) = (peer.current, peer.attempt);
         let is_pending = |slot: usize| Some(slot) != current && Some(slot) != attempt;
         let of_peer = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.peer == id);
-        let pending = self.links.iter().enumerate().filter(|(slot, link)| is_pending(*slot) && of_peer(link));
-        pending.count() < PENDING_MAX && peer.gate.admit(now)
+        let mut pending = 0usize;
+        for (slot, link) in self.links.iter().enumerate() {
+            if is_pending(slot) && of_peer(link) {
+                pending = pending.saturating_add(1);
+            }
+        }
+        pending < PENDING_MAX && peer.gate.admit(now)
     }
 
     /// A connection is ready.
     pub fn serve(&mut self, slot: u16, poller: &mut Poller, out: &mut Vec<Happening>, now: Instant) {
         let slot = usize::from(slot);
-        let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(link) = link_in(&mut self.links, slot) else { return };
         let may_shake = match &link.state {
             State::Connecting(_) => true,
             State::Made(session) => session.is_shaking(),
@@ -70,14 +75,14 @@ impl Mesh {
         for event in events {
             self.heard(slot, event, poller, out, now);
         }
-        if let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) {
+        if let Some(link) = link_in(&mut self.links, slot) {
             link.write();
         }
         self.settle(slot, poller, out, now);
     }
 
     fn connected_or_not(&mut self, slot: usize, poller: &mut Poller, now: Instant) {
-        let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(link) = link_in(&mut self.links, slot) else { return };
         let Some(identity) = &self.identity else { return };
         match link.outcome() {
             Ok(()) => {
@@ -103,7 +108,7 @@ impl Mesh {
         out: &mut Vec<Happening>,
         now: Instant,
     ) {
-        let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(link) = link_in(&mut self.links, slot) else { return };
         let id = link.peer;
         match event {
             Event::Greeted(hello) => {
@@ -113,11 +118,11 @@ impl Mesh {
                     return;
                 }
                 if self.is_better(slot, &hello.life, now) {
-                    if let Some(session) = self.links.get_mut(slot).and_then(|it| it.as_mut()?.session()) {
+                    if let Some(session) = link_in(&mut self.links, slot).and_then(Link::session) {
                         session.adopt(now);
                     }
                     self.raise(slot, poller, out, now);
-                } else if let Some(session) = self.links.get_mut(slot).and_then(|it| it.as_mut()?.session()) {
+                } else if let Some(session) = link_in(&mut self.links, slot).and_then(Link::session) {
                     session.leave("duplicate", now);
                 }
             }
@@ -155,13 +160,13 @@ impl Mesh {
         let (id, rank, hello) = (link.peer, self.rank(link), link.hello.clone());
         let before = self.peer(id).and_then(|peer| peer.current).filter(|before| *before != slot);
         if let Some(before) = before {
-            if let Some(session) = self.links.get_mut(before).and_then(|it| it.as_mut()?.session()) {
+            if let Some(session) = link_in(&mut self.links, before).and_then(Link::session) {
                 session.leave("duplicate", now);
             }
             self.settle(before, poller, out, now);
         }
         let jitter = &mut self.jitter;
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return };
+        let Some(peer) = peer_in(&mut self.peers, id) else { return };
         peer.current = Some(slot);
         peer.attempt = peer.attempt.filter(|attempt| *attempt != slot);
         peer.since = now;
@@ -182,7 +187,7 @@ impl Mesh {
     ) {
         match self.link(slot).map(|link| link.end().cloned()) {
             Some(Some(end)) => {
-                if let Some(link) = self.links.get_mut(slot).and_then(Option::as_mut) {
+                if let Some(link) = link_in(&mut self.links, slot) {
                     // The reason, if the other side is still there to hear it. `write` does nothing to a closed one.
                     link.write();
                 }
@@ -203,7 +208,7 @@ impl Mesh {
         now: Instant,
     ) {
         let Some(id) = self.link(slot).map(|link| link.peer) else { return };
-        let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == id) else { return };
+        let Some(peer) = peer_in(&mut self.peers, id) else { return };
         if matches!(end, End::Handshake(Failure::Key) | End::KeyRefused) {
             peer.wrong_key = Some(now);
         }

@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 
 use super::Mesh;
@@ -37,11 +36,13 @@ const WRONG_KEY_SHOWN: Duration = Duration::from_secs(30);
 impl Mesh {
     /// Every other router.
     pub fn views(&self, now: Instant) -> Vec<View> {
-        let view = |peer: &super::Peer| {
+        let mut views = Vec::new();
+        for peer in &self.peers {
             let current = peer.current.and_then(|slot| self.link(slot));
+            let routes = self.plan.routes_to(peer.id);
             let route = match current {
-                Some(link) => self.plan.routes.get(self.rank(link)),
-                None => self.plan.routes.iter().find(|route| route.address(peer.id).is_some()),
+                Some(link) => routes.iter().find(|(route, _)| link.is_on(route)),
+                None => routes.first(),
             };
             let is_wrong_key = peer.wrong_key.is_some_and(|at| now.since(at) < WRONG_KEY_SHOWN);
             let trouble = match current {
@@ -49,16 +50,16 @@ impl Mesh {
                 None if is_wrong_key => Some(Reach::Key),
                 None => Some(peer.dial.reach().clone()),
             };
-            View {
+            views.push(View {
                 id: peer.id,
-                address: route.and_then(|route| route.address(peer.id)),
-                route: route.map(|route| route.name.clone()),
+                address: route.map(|(_, address)| *address),
+                route: route.map(|(route, _)| route.name.clone()),
                 since: peer.since,
                 hello: peer.hello.clone(),
                 trouble,
                 ended: peer.ended.clone(),
-            }
-        };
-        self.peers.iter().map(view).into_vec()
+            });
+        }
+        views
     }
 }

@@ -38,7 +38,7 @@ fn plan(config: &Config, own: &[&str]) -> Plan {
         let name = IfName::new(config.links[link.index()].to_string())?;
         Some(Device { index: link.index() as u32 + 1, name })
     };
-    Plan::new(config, source, &own, device)
+    Plan::new(config, &source, &own, &device)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {

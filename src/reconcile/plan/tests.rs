@@ -10,6 +10,11 @@ struct Kernel {
     keeps_secondaries: Set<IfIndex>,
 }
 
+/// What is on a device.
+fn on(observed: &Observed, device: IfIndex) -> impl Iterator<Item = &SeenAddress> {
+    observed.addresses.iter().filter(move |seen| seen.placed.device == device)
+}
+
 impl Kernel {
     fn with(addresses: &[SeenAddress]) -> Kernel {
         let mut kernel = Kernel::default();
@@ -20,7 +25,7 @@ impl Kernel {
     }
 
     fn add(&mut self, new: SeenAddress) -> Result<(), &'static str> {
-        let is_there = self.observed.on(new.placed.device).any(|seen| {
+        let is_there = on(&self.observed, new.placed.device).any(|seen| {
             let is_same_network = seen.placed.prefix.length() == new.placed.prefix.length();
             seen.placed.is(new.placed.prefix.address())
                 && (is_same_network || new.placed.prefix.family() == Family::V6)
@@ -290,8 +295,8 @@ fn is_as_desired(kernel: &Kernel, desired: &Desired) -> Result<(), TestCaseError
             Absent => prop_assert_ne!(standing, Standing::Ours, "{:?}", entry),
             Hold => {}
         }
-        if entry.wanted == Present && !kernel.observed.has_strangers(entry.device, entry.address) {
-            let mut on_device = kernel.observed.on(entry.device);
+        if entry.wanted == Present && !kernel.observed.has(entry.device, entry.address, Owner::Stranger) {
+            let mut on_device = on(&kernel.observed, entry.device);
             prop_assert!(on_device.any(|seen| seen.placed.covers(entry.written())), "{:?}", entry);
         }
     }
@@ -357,7 +362,7 @@ proptest! {
     #[test]
     fn an_ipv4_address_that_stays_is_never_gone_in_between(desired in any_desired(), mut kernel in any_kernel()) {
         let is_relabelled = |entry: &&WantedAddress| {
-            kernel.observed.ours().any(|old| old.is(entry.address) && old.label != entry.label)
+            kernel.observed.ours().iter().any(|old| old.is(entry.address) && old.label != entry.label)
         };
         let stays: Vec<_> = desired
             .addresses

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::config::model::*;
-use crate::netlink::{AddressFlags, Event, Lifetimes, Link, LinkFlags, LinkKind, OperState, Prefix, Scope};
+use crate::netlink::{
+    AddressFlags, Event, IfIndex, Lifetimes, Link, LinkFlags, LinkKind, OperState, Prefix, Scope,
+};
 use crate::wire::types::{Family, Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm};
 

@@ -14,6 +14,7 @@ use crate::engine::Instant;
 use crate::peer::PeerId;
 use crate::sorted::Map;
 
+use super::plan::find;
 use super::rules::Rules;
 use super::wire::{self, Hello, List, Report, kind};
 use super::{Disk, Entry, Hash, Kind, Settled};
@@ -250,19 +251,18 @@ impl Party {
                 break;
             }
         }
-        if self.routine_due <= now {
+        let is_routine = self.routine_due <= now;
+        if is_routine {
             self.routine_due = now.after(ROUTINE_EVERY);
-            let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
-            for peer in peers {
-                self.greet(peer);
-            }
-            self.peers.values_mut().for_each(|peer| peer.is_owed = true);
         }
-        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        let peers: Vec<PeerId> = self.peers.keys().copied().into_vec();
         for id in peers {
+            if is_routine {
+                self.greet(id);
+            }
             let Some(peer) = self.peers.get_mut(&id) else { continue };
             peer.asks = 0;
-            if core::mem::take(&mut peer.is_owed) {
+            if core::mem::take(&mut peer.is_owed) || is_routine {
                 self.say_report(id);
             }
         }
@@ -304,6 +304,13 @@ impl Party {
         }
         None
     }
+}
+
+/// Forgets what is settled of files that are not listed. Whether there was any.
+fn forget_others(settled: &mut Settled, listed: &[Entry]) -> bool {
+    let before = settled.len();
+    settled.retain(|path, _| find(listed, path).is_some());
+    settled.len() != before
 }
 
 /// Whether the own configuration is held back.

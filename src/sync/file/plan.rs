@@ -5,24 +5,24 @@ use super::{Agreed, Entry, Hash, Kind, Settled};
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Remove what is here: a file, or a directory that is empty by then.
-    Remove(Entry),
-    /// Make the source's directory.
-    MakeDir(Entry),
-    /// Give what is here the source's owner and mode.
-    Adjust(Entry),
-    /// Ask for the source's file, and put it here.
-    Fetch(Entry),
+pub struct Step {
+    /// What.
+    pub act: Act,
+    /// The source's entry, or for a removal what is here.
+    pub entry: Entry,
 }
 
-impl Step {
-    /// What it is about: the source's entry, or for a removal what is here.
-    pub fn entry(&self) -> &Entry {
-        match self {
-            Step::Remove(entry) | Step::MakeDir(entry) | Step::Adjust(entry) | Step::Fetch(entry) => entry,
-        }
-    }
+/// What can be done with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Remove what is here: a file, or a directory that is empty by then.
+    Remove,
+    /// Make the source's directory.
+    MakeDir,
+    /// Give what is here the source's owner and mode.
+    Adjust,
+    /// Ask for the source's file, and put it here.
+    Fetch,
 }
 
 /// What is to be done, and what is as it should be.
@@ -45,9 +45,9 @@ pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules)
         if is_to_go(here, wanted, found, rules) {
             if here.path == rules.own {
                 let why = "the configuration in force is never removed";
-                plan.refused.push((here.path.clone(), why.to_owned()));
+                note(&here.path, why, &mut plan.refused);
             } else {
-                plan.steps.push(Step::Remove(here.clone()));
+                plan.steps.push(step(Act::Remove, here));
             }
         }
     }
@@ -55,40 +55,48 @@ pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules)
     for there in wanted {
         let path = &there.path;
         if !rules.admit(path) {
-            plan.refused.push((path.clone(), "not in the lists of this router".to_owned()));
+            note(path, "not in the lists of this router", &mut plan.refused);
             continue;
         }
         if let Kind::Held(why) = &there.kind {
-            plan.waiting.push((path.clone(), why.clone()));
+            note(path, why, &mut plan.waiting);
             continue;
         }
         if let Some((at, why)) = held(found, path) {
-            plan.refused.push((at.to_owned(), why.to_owned()));
+            note(at, why, &mut plan.refused);
             continue;
         }
         let here = find(found, path);
         match (&there.kind, here.map(|it| (&it.kind, it.meta))) {
             (Kind::Dir, Some((Kind::Dir, meta))) if meta == there.meta => {}
-            (Kind::Dir, Some((Kind::Dir, _))) => plan.steps.push(Step::Adjust(there.clone())),
-            (Kind::Dir, _) => plan.steps.push(Step::MakeDir(there.clone())),
+            (Kind::Dir, Some((Kind::Dir, _))) => plan.steps.push(step(Act::Adjust, there)),
+            (Kind::Dir, _) => plan.steps.push(step(Act::MakeDir, there)),
             (Kind::File { hash, .. }, Some((Kind::File { hash: own, .. }, meta))) => {
                 let agreed = Agreed { there: *hash, here: *own };
                 if !is_same(path, agreed, settled) {
-                    fetches.push(Step::Fetch(there.clone()));
+                    fetches.push(step(Act::Fetch, there));
                 } else {
                     plan.same.insert(path.clone(), agreed);
                     if meta != there.meta {
-                        plan.steps.push(Step::Adjust(there.clone()));
+                        plan.steps.push(step(Act::Adjust, there));
                     }
                 }
             }
-            (Kind::File { .. }, _) => fetches.push(Step::Fetch(there.clone())),
+            (Kind::File { .. }, _) => fetches.push(step(Act::Fetch, there)),
             (Kind::Held(_), _) => {}
         }
     }
     plan.refused.dedup();
     plan.steps.extend(fetches);
     plan
+}
+
+fn note(path: &str, why: &str, list: &mut Vec<(String, String)>) {
+    list.push((path.to_owned(), why.to_owned()));
+}
+
+fn step(act: Act, entry: &Entry) -> Step {
+    Step { act, entry: entry.clone() }
 }
 
 /// Whether what is here is to be removed because the source does not have it, or has something of another kind there.

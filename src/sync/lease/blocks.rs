@@ -3,6 +3,11 @@
 //! It is kept in order as `crate::sorted` is, but in blocks: an insertion moves what follows in one of them only. A
 //! `BTreeMap` is as fast, and takes ten times the code for each pair of types.
 
+use core::cmp::Ordering;
+use core::slice;
+
+use crate::sorted;
+
 /// Values by their keys, in the order of the keys.
 #[derive(Debug)]
 pub struct Blocks<K, V> {
@@ -29,11 +34,12 @@ impl<K: Ord, V> Blocks<K, V> {
     }
 
     fn find(&self, key: &K) -> Place {
-        let after = self.blocks.partition_point(|block| block.first().is_some_and(|(first, _)| first <= key));
-        let block = after.saturating_sub(1);
-        let found =
-            self.blocks.get(block).map(|entries| entries.binary_search_by(|(other, _)| other.cmp(key)));
-        (block, found.unwrap_or(Err(0)))
+        let compare = |entry: Option<&(K, V)>| entry.map_or(Ordering::Less, |(other, _)| other.cmp(key));
+        let first = |block: usize| self.blocks.get(block).and_then(|entries| entries.first());
+        let begins = sorted::find(self.blocks.len(), &mut |block| compare(first(block)));
+        let block = begins.unwrap_or_else(|after| after.saturating_sub(1));
+        let entries = self.blocks.get(block).map(Vec::as_slice).unwrap_or_default();
+        (block, sorted::find(entries.len(), &mut |at| compare(entries.get(at))))
     }
 
     /// The value of a key.
@@ -84,29 +90,43 @@ impl<K: Ord, V> Blocks<K, V> {
     }
 
     /// Keeps the entries of which `keep` is true.
-    pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+    pub fn retain(&mut self, keep: &mut dyn FnMut(&K, &mut V) -> bool) {
         for entries in &mut self.blocks {
-            entries.retain(|(key, value)| keep(key, value));
+            entries.retain_mut(|(key, value)| keep(key, value));
         }
         self.blocks.retain(|entries| !entries.is_empty());
         self.len = self.blocks.iter().map(Vec::len).sum();
     }
 
     /// The entries.
-    pub fn iter(&self) -> impl Iterator<Item = &(K, V)> {
-        self.blocks.iter().flatten()
+    pub fn iter(&self) -> Entries<'_, K, V> {
+        Entries { rest: self.blocks.iter(), block: [].iter() }
     }
 
     /// The entries from this key on.
-    pub fn from<'a>(&'a self, key: &K) -> impl Iterator<Item = &'a (K, V)> + use<'a, K, V> {
+    pub fn from(&self, key: &K) -> Entries<'_, K, V> {
         let (block, found) = self.find(key);
         let (Ok(at) | Err(at)) = found;
-        self.blocks.get(block..).unwrap_or_default().iter().flatten().skip(at)
+        let mut rest = self.blocks.get(block..).unwrap_or_default().iter();
+        let first = rest.next().and_then(|entries| entries.get(at..)).unwrap_or_default();
+        Entries { rest, block: first.iter() }
     }
+}
 
-    /// The values, to be changed.
-    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.blocks.iter_mut().flatten().map(|(_, value)| value)
+/// Entries in their order.
+pub struct Entries<'a, K, V> {
+    rest: slice::Iter<'a, Vec<(K, V)>>,
+    block: slice::Iter<'a, (K, V)>,
+}
+
+impl<'a, K, V> Iterator for Entries<'a, K, V> {
+    type Item = &'a (K, V);
+
+    fn next(&mut self) -> Option<&'a (K, V)> {
+        if self.block.as_slice().is_empty() {
+            self.block = self.rest.next()?.iter();
+        }
+        self.block.next()
     }
 }
 
@@ -133,13 +153,16 @@ mod tests {
             for (step, key, value) in steps {
                 match step {
                     0 if value < 3 => {
-                        blocks.retain(|_, it| it % 4 != value);
+                        blocks.retain(&mut |_, it| *it % 4 != value);
                         tree.retain(|_, it| *it % 4 != value);
                     }
-                    0 => blocks.values_mut().zip(tree.values_mut()).for_each(|(one, other)| {
-                        *one ^= value;
-                        *other ^= value;
-                    }),
+                    0 => {
+                        blocks.retain(&mut |_, it| {
+                            *it ^= value;
+                            true
+                        });
+                        tree.values_mut().for_each(|it| *it ^= value);
+                    }
                     1 | 2 => {
                         blocks.remove(&key);
                         tree.remove(&key);

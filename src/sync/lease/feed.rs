@@ -1,7 +1,6 @@
 //! From one table to the other: what the other router still lacks, what is on its way, what it has confirmed.
 
 use core::time::Duration;
-use std::collections::VecDeque;
 
 use crate::engine::Instant;
 use crate::limits;
@@ -13,19 +12,19 @@ use super::{Node, Stamp};
 /// One direction of the exchange with one router. It outlives a connection: what was confirmed stays confirmed.
 #[derive(Debug, Default)]
 pub struct Feed {
-    /// What the other router said last, on this connection.
-    other: Option<Hello>,
+    /// Whether the other router has said what it has, on this connection.
+    is_open: bool,
     /// Leases there, as said last.
     count: Option<u32>,
     /// What it has, with what is on its way.
     sent: Have,
     /// What it has for certain.
     acked: Have,
-    flying: VecDeque<Flying>,
+    flying: Vec<Flying>,
     /// Number of the next batch.
     number: u32,
     /// When own changes were made that are not confirmed yet: up to which, and when the first of them.
-    marks: VecDeque<(u64, Instant)>,
+    marks: Vec<(u64, Instant)>,
     /// In a row, hellos that contradict what should be equal.
     contradictions: u32,
 }
@@ -64,7 +63,7 @@ const CONTRADICTIONS_MAX: u32 = 2;
 impl Feed {
     /// The channel is new: nothing that was on its way may be relied on.
     pub fn begin(&mut self) {
-        self.other = None;
+        self.is_open = false;
         self.count = None;
         self.rewind();
     }
@@ -95,8 +94,7 @@ impl Feed {
             return Understood::No { oldest: hello.oldest, newest: hello.version };
         }
         self.count = Some(hello.count);
-        let is_first = self.other.is_none();
-        if is_first {
+        if !self.is_open {
             self.acked = hello.have.clone();
             self.rewind();
         }
@@ -114,14 +112,13 @@ impl Feed {
             self.sent.join(&hello.have);
             self.confirm(table.own());
         }
-        self.other = Some(hello);
+        self.is_open = true;
         Understood::Yes
     }
 
     /// The next batch, if the other router lacks something and can take it.
     pub fn next(&mut self, table: &Table, now: Instant) -> Option<Vec<u8>> {
-        self.other.as_ref()?;
-        if self.flying.len() >= WINDOW {
+        if !self.is_open || self.flying.len() >= WINDOW {
             return None;
         }
         let mut entries = Vec::new();
@@ -141,7 +138,7 @@ impl Feed {
         let have = if is_last { table.have().clone() } else { Have::default() };
         let head = Head { number: self.number, count: u32::try_from(table.count(now)).unwrap_or(u32::MAX) };
         let body = Batch { head, have: have.clone(), entries: &entries }.encode();
-        self.flying.push_back(Flying { number: self.number, have });
+        self.flying.push(Flying { number: self.number, have });
         self.number = self.number.wrapping_add(1);
         Some(body)
     }
@@ -149,14 +146,11 @@ impl Feed {
     /// The other router has taken in all batches up to this one. Whether that is everything it lacked.
     pub fn acked(&mut self, head: Head, table: &Table) -> bool {
         self.count = Some(head.count);
-        if !self.flying.iter().any(|batch| batch.number == head.number) {
+        let Some(last) = self.flying.iter().position(|batch| batch.number == head.number) else {
             return false;
-        }
-        while let Some(batch) = self.flying.pop_front() {
+        };
+        for batch in self.flying.drain(..=last) {
             self.acked.join(&batch.have);
-            if batch.number == head.number {
-                break;
-            }
         }
         self.confirm(table.own());
         self.is_level(table)
@@ -174,17 +168,15 @@ impl Feed {
     /// This router has just made changes.
     pub fn changed(&mut self, table: &Table, now: Instant) {
         if self.marks.len() < limits::LEASE_MARKS {
-            self.marks.push_back((table.head(), now));
-        } else if let Some((head, _)) = self.marks.back_mut() {
+            self.marks.push((table.head(), now));
+        } else if let Some((head, _)) = self.marks.last_mut() {
             *head = table.head();
         }
     }
 
     fn confirm(&mut self, own: Node) {
         let acked = self.acked.of(own);
-        while self.marks.front().is_some_and(|(head, _)| *head <= acked) {
-            self.marks.pop_front();
-        }
+        self.marks.retain(|(head, _)| *head > acked);
     }
 
     /// Whether the other router has an entry, or a later one of the same writer.
@@ -194,12 +186,12 @@ impl Feed {
 
     /// Whether the other router has everything, and has said so.
     pub fn is_level(&self, table: &Table) -> bool {
-        self.other.is_some() && self.flying.is_empty() && table.lacking(&self.acked).next().is_none()
+        self.is_open && self.flying.is_empty() && table.lacking(&self.acked).next().is_none()
     }
 
     /// Whether the other router has said what it has.
     pub fn is_open(&self) -> bool {
-        self.other.is_some()
+        self.is_open
     }
 
     /// Own changes that are not confirmed.
@@ -209,7 +201,7 @@ impl Feed {
 
     /// Age of the oldest of these.
     pub fn lag(&self, now: Instant) -> Option<Duration> {
-        self.marks.front().map(|(_, at)| now.since(*at))
+        self.marks.first().map(|(_, at)| now.since(*at))
     }
 
     /// Leases there.

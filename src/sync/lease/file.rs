@@ -16,6 +16,7 @@ use std::net::IpAddr;
 
 use crate::engine::Instant;
 
+use super::table::Lease;
 use super::{Client, Life};
 
 /// One moment on both clocks: the edge between the file and everything else.
@@ -115,9 +116,9 @@ pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// Writes a file: IPv4, other lines, IPv6, as dnsmasq does. Of two leases of one client the last line counts for
 /// dnsmasq, so they are given in the order in which they were granted.
-pub fn write(leases: &[(IpAddr, &Client, Life)], others: &[String], clock: Clock) -> String {
+pub fn write(leases: &[Lease<'_>], others: &[String], clock: Clock) -> String {
     let (mut first, mut last) = (String::new(), String::new());
-    for (address, client, life) in leases {
+    for Lease { address, client, life, .. } in leases {
         let text = if address.is_ipv4() { &mut first } else { &mut last };
         let (hardware, rest) = client.text().split_once(' ').unwrap_or_default();
         let _ = writeln!(text, "{} {hardware} {address} {rest}", end(*life, clock));
@@ -137,6 +138,7 @@ const LEFT_MAX: Duration = Duration::from_secs(u32::MAX as u64 - 1);
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Node, Stamp};
     use super::*;
 
     /// 2026-11-21, and five minutes after a boot.
@@ -173,6 +175,11 @@ duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5
         assert_eq!(life(rows[0].end, CLOCK), Some(Life::Until(CLOCK.now.after(left))));
     }
 
+    fn lease((address, client, life): &(IpAddr, Client, Life)) -> Lease<'_> {
+        let stamp = Stamp { term: 1, node: Node(1), seq: 1 };
+        Lease { address: *address, client, life: *life, stamp }
+    }
+
     #[test]
     fn what_is_read_is_written_again_to_the_second() {
         let others = ["duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5".to_owned()];
@@ -180,7 +187,7 @@ duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5
             .into_iter()
             .map(|row| (row.address, row.client().unwrap(), life(row.end, CLOCK).unwrap()))
             .collect();
-        let leases: Vec<_> = leases.iter().map(|(address, client, life)| (*address, client, *life)).collect();
+        let leases: Vec<_> = leases.iter().map(lease).collect();
         assert_eq!(write(&leases, &others, CLOCK), BOTH);
     }
 
@@ -194,7 +201,7 @@ duid 00:01:00:01:32:93:24:26:76:bf:64:e4:dc:b5
             .iter()
             .map(|row| (row.address, row.client().unwrap(), life(row.end, CLOCK).unwrap()))
             .collect();
-        let leases: Vec<_> = leases.iter().map(|(a, c, l)| (*a, c, *l)).collect();
+        let leases: Vec<_> = leases.iter().map(lease).collect();
         assert_eq!(write(&leases, &[], CLOCK), text);
     }
 

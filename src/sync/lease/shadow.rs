@@ -14,8 +14,6 @@
 
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
-
 use super::Client;
 use super::blocks::Blocks;
 use super::file::{self, Clock, Line, Row};
@@ -106,16 +104,21 @@ impl Shadow {
     /// Takes in a text, and tells what is new in it.
     pub fn look(&mut self, text: &str, read: Read, clock: Clock, limit: usize) -> Found {
         let mut found = Found::default();
-        self.rows.values_mut().for_each(|seen| seen.look = Look::Earlier);
+        self.rows.retain(&mut |_, seen| {
+            seen.look = Look::Earlier;
+            true
+        });
         let is_whole = text.is_empty() || text.ends_with('\n');
         let mut others = Vec::new();
         let mut order = Order::default();
-        for (place, line) in (0u32..).zip(file::lines(text).take(limit)) {
+        let mut place = 0u32;
+        for line in file::lines(text).take(limit) {
             match line {
                 Line::Lease(row) => self.take(&row, place, &mut order, &mut found),
                 Line::Other(line) if others.len() < OTHERS_MAX => others.push(line.to_owned()),
                 Line::Other(_) => {}
             }
+            place = place.saturating_add(1);
         }
         let is_settled = matches!(read, Read::Settled | Read::NewFile) && is_whole;
         if is_settled {
@@ -145,28 +148,35 @@ impl Shadow {
     }
 
     fn drop_missing(&mut self, read: Read, is_settled: bool, order: &Order, clock: Clock, found: &mut Found) {
-        let before = self.rows.len();
-        let missing = || self.rows.iter().filter(|(_, seen)| seen.look == Look::Earlier);
-        let is_over = |seen: &Seen| seen.end != 0 && file::life(seen.end, clock.soon()).is_none();
         let is_proven = |seen: &Seen| is_settled || (read == Read::Clean && order.is_past(seen.place));
-        let proven = || missing().filter(|(_, seen)| is_proven(seen));
-        let gone: Vec<IpAddr> =
-            proven().filter(|(_, seen)| !is_over(seen)).map(|(address, _)| *address).into_vec();
-        let is_mass = gone.len() > RELEASES_MIN && gone.len() > before / 2;
-        // So much is believed of a settled text only, and then it was no release.
-        let is_believed = |seen: &Seen| is_proven(seen) && (is_settled || !is_mass);
-
-        found.doubts = missing().filter(|(_, seen)| !is_believed(seen)).count();
-        let over = proven().filter(|(_, seen)| is_over(seen) && is_believed(seen));
-        found.dropped = over.map(|(address, _)| *address).into_vec();
-        if is_settled && (is_mass || read == Read::NewFile) {
-            found.dropped.extend(gone);
-        } else if !is_mass {
-            found.changes.extend(gone.into_iter().map(Change::Released));
+        let (mut gone, mut over) = (Vec::new(), Vec::new());
+        for (address, seen) in self.rows.iter() {
+            if seen.look == Look::Earlier && is_proven(seen) {
+                let is_over = seen.end != 0 && file::life(seen.end, clock.soon()).is_none();
+                if is_over { &mut over } else { &mut gone }.push(*address);
+            }
         }
-        self.rows.retain(|_, seen| seen.look == Look::Last || !is_believed(seen));
-        for seen in self.rows.values_mut().filter(|seen| seen.look == Look::Earlier) {
-            seen.place = UNKNOWN;
+        let is_mass = gone.len() > RELEASES_MIN && gone.len() > self.rows.len() / 2;
+        // So much is believed of a settled text only, and then it was no release.
+        let is_believed = is_settled || !is_mass;
+        self.rows.retain(&mut |_, seen| {
+            if seen.look == Look::Last {
+                return true;
+            }
+            let is_kept = !(is_believed && is_proven(seen));
+            if is_kept {
+                seen.place = UNKNOWN;
+                found.doubts = found.doubts.saturating_add(1);
+            }
+            is_kept
+        });
+        if is_believed {
+            found.dropped = over;
+            if is_mass || read == Read::NewFile {
+                found.dropped.extend(gone);
+            } else {
+                found.changes.extend(gone.into_iter().map(Change::Released));
+            }
         }
     }
 }

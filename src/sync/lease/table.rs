@@ -3,12 +3,11 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::sorted::Map;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Entries};
 use super::{Client, Life, Node, Stamp};
 
 /// What was said of an address last.
@@ -129,15 +128,20 @@ impl Table {
     }
 
     /// Leases that run, in the order in which they were granted.
-    pub fn leases(&self, now: Instant) -> Vec<(IpAddr, &Client, Life)> {
-        let mut running: Vec<(Stamp, IpAddr, &Client, Life)> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| !entry.life.is_over(now))
-            .filter_map(|(address, entry)| Some((entry.stamp, *address, entry.client.as_ref()?, entry.life)))
-            .into_vec();
-        running.sort_unstable_by_key(|(stamp, ..)| *stamp);
-        running.into_iter().map(|(_, address, client, life)| (address, client, life)).into_vec()
+    pub fn leases(&self, now: Instant) -> Vec<Lease<'_>> {
+        let mut running = self.running(now);
+        running.sort_unstable_by_key(|lease| lease.stamp);
+        running
+    }
+
+    /// Leases that run, in the order of their addresses.
+    pub fn running(&self, now: Instant) -> Vec<Lease<'_>> {
+        let mut running = Vec::new();
+        for (address, entry) in self.entries.iter() {
+            let Some(client) = entry.client.as_ref().filter(|_| !entry.life.is_over(now)) else { continue };
+            running.push(Lease { address: *address, client, life: entry.life, stamp: entry.stamp });
+        }
+        running
     }
 
     /// How many leases run.
@@ -203,7 +207,7 @@ impl Table {
     /// Forgets what is over.
     pub fn purge(&mut self, now: Instant) {
         let Table { entries, order, digest, .. } = self;
-        entries.retain(|address, entry| {
+        entries.retain(&mut |address, entry| {
             let is_over = entry.life.is_over(now);
             if is_over {
                 order.remove(&(entry.stamp.node, entry.stamp.seq));
@@ -218,24 +222,51 @@ impl Table {
     }
 
     /// The entries that somebody lacks who has this, each writer's in its order.
-    pub fn lacking<'a>(&'a self, have: &'a Have) -> impl Iterator<Item = (IpAddr, &'a Entry)> {
-        let writer = |from: Node| self.order.from(&(from, 0)).next().map(|((node, _), _)| *node);
-        let writers = core::iter::successors(writer(Node(0)), move |node| {
-            node.0.checked_add(1).and_then(|next| writer(Node(next)))
-        });
-        let addresses = writers.flat_map(move |node| self.written(node, have.of(node)));
-        addresses.filter_map(|address| self.entries.get(&address).map(|entry| (address, entry)))
-    }
-
-    /// The addresses that a writer's changes after the given one are about.
-    fn written(&self, node: Node, after: u64) -> impl Iterator<Item = IpAddr> {
-        let from = self.order.from(&(node, after.saturating_add(1)));
-        from.take_while(move |((writer, _), _)| *writer == node).map(|(_, address)| *address)
+    pub fn lacking<'a>(&'a self, have: &'a Have) -> Lacking<'a> {
+        Lacking { table: self, have, rest: self.order.iter() }
     }
 
     /// How many of this router's changes come after the given one and still stand.
     pub fn own_since(&self, seq: u64) -> usize {
-        self.written(self.own, seq).count()
+        let later = self.order.from(&(self.own, seq.saturating_add(1)));
+        later.take_while(|((writer, _), _)| *writer == self.own).count()
+    }
+}
+
+/// A lease that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease<'a> {
+    /// The address that is lent.
+    pub address: IpAddr,
+    /// To whom.
+    pub client: &'a Client,
+    /// For how long.
+    pub life: Life,
+    /// Who said so, and in which order.
+    pub stamp: Stamp,
+}
+
+/// See [`Table::lacking`].
+pub struct Lacking<'a> {
+    table: &'a Table,
+    have: &'a Have,
+    /// The changes that were not looked at yet.
+    rest: Entries<'a, (Node, u64), IpAddr>,
+}
+
+impl<'a> Iterator for Lacking<'a> {
+    type Item = (IpAddr, &'a Entry);
+
+    fn next(&mut self) -> Option<(IpAddr, &'a Entry)> {
+        loop {
+            let ((node, seq), address) = self.rest.next()?;
+            let known = self.have.of(*node);
+            if *seq <= known {
+                self.rest = self.table.order.from(&(*node, known.saturating_add(1)));
+            } else if let Some(entry) = self.table.entries.get(address) {
+                return Some((*address, entry));
+            }
+        }
     }
 }
 
@@ -245,11 +276,13 @@ fn hash(address: IpAddr, stamp: Stamp) -> u64 {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     };
-    let numbers = stamp.term.to_be_bytes().into_iter().chain(stamp.node.0.to_be_bytes());
-    let bytes = octets.into_iter().chain(numbers).chain(stamp.seq.to_be_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let (term, node, seq) = (stamp.term.to_be_bytes(), stamp.node.0.to_be_bytes(), stamp.seq.to_be_bytes());
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for part in [octets.as_slice(), &term, &node, &seq] {
+        for byte in part {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
     let mixed = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ (mixed >> 31)
 }

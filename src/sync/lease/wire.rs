@@ -191,8 +191,8 @@ fn read_entry(body: &[u8], now: Instant) -> Option<(IpAddr, Entry)> {
         _ => return None,
     };
     let address = match bytes.u8()? {
-        4 => IpAddr::from(*bytes.take(4)?.first_chunk::<4>()?),
-        6 => IpAddr::from(*bytes.take(16)?.first_chunk::<16>()?),
+        4 => bytes.array::<4>()?.into(),
+        6 => bytes.array::<16>()?.into(),
         _ => return None,
     };
     let words = bytes.text()?;

@@ -3,6 +3,7 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::sync::lease::{Node, Stamp};
 
 fn client(text: &str) -> Client {
     Client::parse(text).unwrap()
@@ -34,6 +35,8 @@ fn file_for_a_server_has_the_leases_and_the_lines_that_only_this_router_knows() 
         ([10, 0, 0, 7].into(), &seven, hour()),
         ("fd00::9".parse().unwrap(), &six, hour()),
     ];
+    let stamp = Stamp { term: 1, node: Node(1), seq: 1 };
+    let leases = leases.map(|(address, client, life)| Lease { address, client, life, stamp });
     desk.write(&leases).unwrap();
 
     let text = fs::read_to_string(&path).unwrap();

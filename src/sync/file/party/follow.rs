@@ -2,16 +2,15 @@
 
 use core::time::Duration;
 
-use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::limits;
 use crate::peer::PeerId;
 
-use super::super::plan::{Plan, Step, find, is_settled, plan};
+use super::super::plan::{Act, Plan, Step, find, is_settled, plan};
 use super::super::rules::is_within;
 use super::super::wire::{self, Ask, Matter, Piece, Report, Told, kind};
 use super::super::{Agreed, Disk, Entry, Hash, Kind, check, hash, keep};
-use super::{Out, Party};
+use super::{Out, Party, forget_others};
 
 /// A content on its way.
 #[derive(Debug)]
@@ -74,33 +73,36 @@ impl Party {
         let Some(peer) = self.peers.get(&id) else { return };
         let number = peer.list.number;
         let plan = plan(&peer.list.entries, &self.found, &self.settled, &self.rules);
-        let is_ready = |step: &&Step| {
-            let trouble = self.troubles.get(&step.entry().path);
-            trouble.is_none_or(|trouble| trouble.retry <= now || trouble.wanted != *step.entry())
-        };
-        let steps: Vec<Step> = plan.steps.iter().filter(is_ready).cloned().into_vec();
-        let (fetches, quick): (Vec<Step>, Vec<Step>) =
-            steps.into_iter().partition(|step| matches!(step, Step::Fetch(_)));
-        for step in &quick {
-            let entry = step.entry();
+        let (mut is_at_work, mut fetch) = (false, None);
+        for step in &plan.steps {
+            let entry = &step.entry;
+            let trouble = self.troubles.get(&entry.path);
+            if trouble.is_some_and(|trouble| trouble.retry > now && trouble.wanted == *entry) {
+                continue;
+            }
+            if step.act == Act::Fetch {
+                fetch.get_or_insert(entry);
+                continue;
+            }
             match self.carry_out(step, disk) {
                 Ok(()) => drop(self.troubles.remove(&entry.path)),
                 Err(why) => self.fail(entry, why, now),
             }
             self.touched(now);
+            is_at_work = true;
         }
-        if quick.is_empty() {
-            self.fetch_next(id, fetches.first(), now, disk);
+        if !is_at_work {
+            self.fetch_next(id, fetch, now, disk);
         }
-        let is_settled = quick.is_empty() && fetches.is_empty() && self.fetch.is_none();
+        let is_settled = !is_at_work && fetch.is_none() && self.fetch.is_none();
         if is_settled {
             self.conclude(&plan, now, disk);
         }
         self.tell(id, number, is_settled, &plan);
     }
 
-    fn fetch_next(&mut self, peer: PeerId, next: Option<&Step>, now: Instant, disk: &mut dyn Disk) {
-        let Some(Step::Fetch(entry)) = next else {
+    fn fetch_next(&mut self, peer: PeerId, next: Option<&Entry>, now: Instant, disk: &mut dyn Disk) {
+        let Some(entry) = next else {
             self.fetch = None;
             return;
         };
@@ -202,8 +204,9 @@ impl Party {
     }
 
     fn carry_out(&mut self, step: &Step, disk: &mut dyn Disk) -> Result<(), String> {
-        match step {
-            Step::Remove(entry) => {
+        let entry = &step.entry;
+        match step.act {
+            Act::Remove => {
                 if let Kind::File { .. } = entry.kind {
                     let content = disk.read(&entry.path)?;
                     self.secure(&entry.path, content.as_deref(), disk)?;
@@ -212,9 +215,9 @@ impl Party {
                 self.note_change(&entry.path);
                 Ok(())
             }
-            Step::MakeDir(entry) => disk.make_dir(entry),
-            Step::Adjust(entry) => disk.adjust(entry),
-            Step::Fetch(_) => Ok(()),
+            Act::MakeDir => disk.make_dir(entry),
+            Act::Adjust => disk.adjust(entry),
+            Act::Fetch => Ok(()),
         }
     }
 
@@ -248,29 +251,27 @@ impl Party {
 
     /// Nothing more can be done for now.
     fn conclude(&mut self, plan: &Plan, now: Instant, disk: &mut dyn Disk) {
-        let before = self.settled.clone();
+        let mut is_news = !self.changed.is_empty();
         for (path, agreed) in plan.same.iter() {
-            self.settled.insert(path.clone(), *agreed);
+            if self.settled.get(path) != Some(agreed) {
+                self.settled.insert(path.clone(), *agreed);
+                is_news = true;
+            }
         }
         let list = self.followed().and_then(|id| self.peers.get(&id)).map(|peer| &peer.list.entries);
-        self.settled.retain(|path, _| list.is_some_and(|list| find(list, path).is_some()));
-        if self.settled != before || !self.changed.is_empty() {
+        let list = list.map(Vec::as_slice).unwrap_or_default();
+        if forget_others(&mut self.settled, list) || is_news {
             disk.remember(&self.settled);
         }
         let steps = &plan.steps;
-        self.troubles.retain(|path, _| steps.iter().any(|step| step.entry().path == *path));
+        self.troubles.retain(|path, _| steps.iter().any(|step| step.entry.path == *path));
         if !self.changed.is_empty() {
             self.out.push(Out::Changed(core::mem::take(&mut self.changed)));
         }
-        let bad: Vec<&String> = plan
-            .refused
-            .iter()
-            .chain(&plan.waiting)
-            .map(|(path, _)| path)
-            .chain(self.troubles.keys())
-            .into_vec();
         for root in &self.rules.roots {
-            if !bad.iter().any(|path| is_within(path, root)) {
+            let is_bad = |(path, _): &(String, String)| is_within(path, root);
+            let has_trouble = self.troubles.keys().any(|path| is_within(path, root));
+            if !has_trouble && !plan.refused.iter().any(is_bad) && !plan.waiting.iter().any(is_bad) {
                 self.level.insert(root.clone(), now);
             }
         }

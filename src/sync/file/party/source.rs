@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 
-use crate::collect::IntoVec as _;
 use crate::engine::Instant;
 use crate::peer::PeerId;
 
@@ -10,7 +9,7 @@ use super::super::plan::find;
 use super::super::rules::is_within;
 use super::super::wire::{self, Ask, Matter, PIECE_BYTES, Piece, kind};
 use super::super::{Agreed, Disk, Entry, Kind, hash};
-use super::{Party, is_unreleased};
+use super::{Party, forget_others, is_unreleased};
 
 /// Why the own configuration does not follow yet.
 pub const UNRELEASED: &str = "waits for 'gwha reload' on the master";
@@ -25,19 +24,23 @@ impl Party {
             true => Entry { kind: Kind::Held(UNRELEASED.to_owned()), ..entry.clone() },
             false => entry.clone(),
         };
-        let listed: Vec<Entry> = self.found.iter().map(hold).into_vec();
+        let mut listed = Vec::new();
+        for entry in &self.found {
+            listed.push(hold(entry));
+        }
         if self.number == 0 || listed != self.listed {
             self.listed = listed;
             self.number = self.number.wrapping_add(1).max(1);
             // So that it hears of it soon who could not be told before.
             self.routine_due = now;
         }
-        let lacks = |peer: &super::Peer| {
+        let mut lacking = Vec::new();
+        for (id, peer) in self.peers.iter() {
             let fits = peer.hello.as_ref().is_some_and(|hello| self.obstacle(hello).is_none());
-            fits && peer.sent != self.number
-        };
-        let lacking: Vec<PeerId> =
-            self.peers.iter().filter(|(_, peer)| lacks(peer)).map(|(id, _)| *id).into_vec();
+            if fits && peer.sent != self.number {
+                lacking.push(*id);
+            }
+        }
         for id in lacking {
             self.greet(id);
             for part in wire::encode_list(self.number, &self.listed) {
@@ -106,21 +109,21 @@ impl Party {
         let is_failed = |path: &str| {
             report.told.iter().any(|told| told.what != Matter::Aside && is_within(path, &told.path))
         };
-        let before = self.settled.clone();
+        let mut is_news = false;
         for entry in &self.listed {
             if let Kind::File { hash, .. } = entry.kind {
-                if !is_failed(&entry.path) {
-                    self.settled.insert(entry.path.clone(), Agreed { there: hash, here: hash });
+                let agreed = Agreed { there: hash, here: hash };
+                if self.settled.get(&entry.path) != Some(&agreed) && !is_failed(&entry.path) {
+                    self.settled.insert(entry.path.clone(), agreed);
+                    is_news = true;
                 }
             }
         }
-        self.settled.retain(|path, _| find(&self.listed, path).is_some());
-        if self.settled != before {
+        if forget_others(&mut self.settled, &self.listed) || is_news {
             disk.remember(&self.settled);
         }
-        let failing: Vec<String> = report.told.iter().map(|told| told.path.clone()).into_vec();
         for root in &self.rules.roots {
-            if !failing.iter().any(|path| is_within(path, root)) {
+            if !report.told.iter().any(|told| is_within(&told.path, root)) {
                 self.level.insert(root.clone(), now);
             }
         }

@@ -201,7 +201,7 @@ impl Party {
         };
         let plan = plan(&peer.list.entries, &self.found, &self.settled, &self.rules);
         for step in &plan.steps {
-            let path = &step.entry().path;
+            let path = &step.entry.path;
             if !self.troubles.contains_key(path) {
                 said.push((State::Pending, path.clone(), String::new()));
             }

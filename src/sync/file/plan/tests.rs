@@ -25,11 +25,11 @@ fn held(path: &str) -> Entry {
 /// The steps in words, with what is refused and what waits.
 fn planned(wanted: &[Entry], found: &[Entry]) -> Vec<String> {
     let plan = plan(wanted, found, &Settled::new(), &rules());
-    let word = |step: &Step| match step {
-        Step::Remove(entry) => format!("remove {}", entry.path),
-        Step::MakeDir(entry) => format!("make {}", entry.path),
-        Step::Adjust(entry) => format!("adjust {}", entry.path),
-        Step::Fetch(entry) => format!("fetch {}", entry.path),
+    let word = |step: &Step| match step.act {
+        Act::Remove => format!("remove {}", step.entry.path),
+        Act::MakeDir => format!("make {}", step.entry.path),
+        Act::Adjust => format!("adjust {}", step.entry.path),
+        Act::Fetch => format!("fetch {}", step.entry.path),
     };
     let refused = plan.refused.iter().map(|(path, _)| format!("refuse {path}"));
     let waiting = plan.waiting.iter().map(|(path, _)| format!("wait {path}"));

@@ -124,7 +124,7 @@ fn lease_that_is_over_is_gone_without_a_word() {
     a.grant(at(3), client(3), Life::Length(60));
     let later = NOW.after(Duration::from_secs(3600));
     assert_eq!(a.count(later), 2);
-    let left: Vec<IpAddr> = a.leases(later).iter().map(|(address, ..)| *address).collect();
+    let left: Vec<IpAddr> = a.leases(later).iter().map(|lease| lease.address).collect();
     assert_eq!(left, [at(2), at(3)]);
     a.purge(later);
     assert_eq!(a.entries().count(), 2);
