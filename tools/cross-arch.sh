@@ -27,6 +27,7 @@ LLVM_FLAGS_64="-enable-machine-outliner=never"
 #   MUSL_FLAGS what makes musl smaller there
 #   RUST_FLAG  what rustc needs besides, mostly nothing
 #   LLVM_FLAGS what makes its code smaller there, packed
+#   CODE_MODEL how far addresses may be from each other, or from 0
 #   QEMU     the user-mode emulator that runs it, empty where none is needed
 #   MACHINE  `Class Data Machine` as in the ELF header
 arch_lookup() {
@@ -34,6 +35,7 @@ arch_lookup() {
 	MUSL_FLAGS=
 	RUST_FLAG=
 	LLVM_FLAGS=
+	CODE_MODEL=
 	case $1 in
 	x86_64)
 		TARGET=x86_64-unknown-linux-musl
@@ -44,6 +46,8 @@ arch_lookup() {
 	aarch64_cortex-a53 | aarch64_cortex-a72 | aarch64_cortex-a76 | aarch64_generic)
 		TARGET=aarch64-unknown-linux-musl
 		LLVM_FLAGS=$LLVM_FLAGS_64
+		# An address takes one instruction within 1 MB, two beyond. The linker refuses what is larger.
+		CODE_MODEL=tiny
 		CC_FLAGS="--target=aarch64-linux-musl"
 		QEMU=qemu-aarch64-static
 		MACHINE="ELF64 little AArch64" ;;
@@ -73,6 +77,8 @@ arch_lookup() {
 		[ "$1" != riscv64 ] || ARCH=riscv64_riscv64
 		TARGET=riscv64gc-unknown-linux-musl
 		LLVM_FLAGS=$LLVM_FLAGS_64
+		# Addresses as they are instead of by the distance, which is another one everywhere.
+		CODE_MODEL=small
 		CC_FLAGS="--target=riscv64-linux-musl -march=rv64gc -mabi=lp64d"
 		QEMU=qemu-riscv64-static
 		MACHINE="ELF64 little RISC-V" ;;

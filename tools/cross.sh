@@ -37,6 +37,8 @@ build() {
 	# Alike functions become neighbours: gzip looks back 32 KB only (4 % of it).
 	flag -Clink-arg=--bp-compression-sort=function
 	instructions
+	# How far away things may be; the tests' programs are larger.
+	[ -z "$CODE_MODEL" ] || flag "-Ccode-model=$CODE_MODEL"
 	# A panic is a trap, without words: their code is 7 % of the program. To hear
 	# them while a fault is looked for, set GWHA_PANIC=message.
 	if [ -n "${CARGO_UNSTABLE_BUILD_STD:-}" ] && [ "${GWHA_PANIC:-}" != message ]; then
@@ -60,8 +62,8 @@ instructions() {
 	# At opt-level "z" LLVM still copies what has one caller into it, until a
 	# function is large and its frame too, and every access to that takes long
 	# offsets: a twelfth of the program (docs/DECISIONS.md has the numbers).
-	flag -Cllvm-args=--inline-threshold=0
-	flag -Cllvm-args=--inline-max-stacksize=64
+	flag -Cllvm-args=--inline-threshold=3
+	flag -Cllvm-args=--inline-max-stacksize=128
 	# What is cheap to compute again is not kept in a register over a loop.
 	flag -Cllvm-args=-disable-machine-licm
 	flag -Cllvm-args=-disable-lsr
