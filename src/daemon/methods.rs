@@ -152,7 +152,7 @@ impl Daemon {
                 Some(address) => SwitchTo::Router(address),
                 None => {
                     let source = |id| self.engine.source(id);
-                    target(name, &self.config, source).map_err(|why| encode(&refused(&why)))?
+                    target(name, &self.config, &source).map_err(|why| encode(&refused(&why)))?
                 }
             },
         };
@@ -210,8 +210,8 @@ pub fn refused_answer(why: &str) -> Answer {
 fn target(
     name: &str,
     config: &Config,
-    source: impl Fn(InstanceId) -> Option<IpAddr>,
-) -> Result<SwitchTo, String> {
+    source: &dyn Fn(InstanceId) -> Option<IpAddr>,
+) -> Result<SwitchTo, Box<str>> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SwitchTo::Router(address));
     }
@@ -219,19 +219,19 @@ fn target(
         return Ok(SwitchTo::This);
     }
     if name != "peer" {
-        return Err(format!("no router is known by the name '{name}': use its address, 'peer' or 'self'"));
+        let text = format!("no router is known by the name '{name}': use its address, 'peer' or 'self'");
+        return Err(text.into());
     }
-    let mut places =
-        (0..).map(InstanceId).zip(&config.instances).filter_map(|(id, it)| Some((it, source(id)?)));
-    let Some((instance, own)) = places.next() else {
-        return Err("this router has its address on none of its networks yet".into());
-    };
-    let mut others = instance.others(own);
-    match (others.next(), others.next()) {
-        (Some(peer), None) => Ok(SwitchTo::Router(peer)),
-        (Some(_), Some(_)) => Err("there are several peers: use an address".into()),
-        (None, _) => Err("no peer is configured".into()),
+    for (id, instance) in (0..).map(InstanceId).zip(&config.instances) {
+        let Some(own) = source(id) else { continue };
+        let mut others = instance.others(own);
+        return match (others.next(), others.next()) {
+            (Some(peer), None) => Ok(SwitchTo::Router(peer)),
+            (Some(_), Some(_)) => Err("there are several peers: use an address".into()),
+            (None, _) => Err("no peer is configured".into()),
+        };
     }
+    Err("this router has its address on none of its networks yet".into())
 }
 
 fn refused(why: &str) -> Outcome {
@@ -283,7 +283,7 @@ mod tests {
             ("peer", SwitchTo::Router([192, 0, 2, 2].into())),
         ];
         for (name, to) in expected {
-            assert_eq!(target(name, &pair, own), Ok(to), "{name}");
+            assert_eq!(target(name, &pair, &own), Ok(to), "{name}");
         }
     }
 
@@ -291,8 +291,8 @@ mod tests {
     fn name_that_may_mean_several_routers_or_none_is_refused() {
         let three = config(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
 
-        assert!(target("peer", &three, own).unwrap_err().contains("several peers"));
-        assert!(target("peer", &three, |_| None).is_err());
-        assert!(target("no-such-router", &three, own).unwrap_err().contains("no-such-router"));
+        assert!(target("peer", &three, &own).unwrap_err().contains("several peers"));
+        assert!(target("peer", &three, &|_| None).is_err());
+        assert!(target("no-such-router", &three, &own).unwrap_err().contains("no-such-router"));
     }
 }

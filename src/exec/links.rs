@@ -12,7 +12,7 @@ use crate::wire::ethernet::Mac;
 #[derive(Debug, Default)]
 pub struct Links {
     names: Vec<Option<IfName>>,
-    told: Vec<Option<(LinkState, Option<Device>)>>,
+    told: Vec<Option<News>>,
 }
 
 /// A link whose state or device is not what it was.
@@ -57,10 +57,9 @@ impl Links {
     pub fn news(&mut self, mirror: &Mirror) -> Vec<News> {
         let mut news = Vec::new();
         for (id, (name, told)) in (0..).map(LinkId).zip(self.names.iter().zip(&mut self.told)) {
-            let now = (state(mirror, *name), device(mirror, *name));
+            let now = News { link: id, state: state(mirror, *name), device: device(mirror, *name) };
             if told.as_ref() != Some(&now) {
-                let (state, device) = now.clone();
-                news.push(News { link: id, state, device });
+                news.push(now.clone());
                 *told = Some(now);
             }
         }

@@ -5,16 +5,16 @@ use core::time::Duration;
 use crate::collect::IntoVec as _;
 use crate::config::model::Group;
 use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, Role, TrackState};
+use crate::netlink::words;
 use crate::status::{Health, Status, Warning};
 use crate::syslog;
 
-use super::super::bounded::plain;
 use super::Sources;
 
 /// Adds the warnings and the health to an otherwise complete status.
 pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     let mut findings = Findings::default();
-    findings.about_config(sources);
+    findings.about_config(sources, status);
     for (group, view) in sources.engine.config().groups.iter().zip(views) {
         findings.about_group(sources, group, view);
     }
@@ -67,8 +67,8 @@ impl Findings {
         self.add(Health::Degraded, code, message);
     }
 
-    fn about_config(&mut self, sources: &Sources<'_>) {
-        let state = sources.file.state();
+    fn about_config(&mut self, sources: &Sources<'_>, status: &Status) {
+        let state = &status.config;
         if let Some(error) = state.errors.first() {
             let more = match state.errors.len() {
                 1 => String::new(),
@@ -138,7 +138,7 @@ impl Findings {
             self.degraded("link", format!("instance {name}: {problem}"));
         }
         if let Some(error) = sources.sockets.failure(view.id) {
-            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {}", plain(error)));
+            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {}", words(error)));
         }
         let is_silent = |view: &InstanceView| !view.peers.iter().any(|it| it.state == PeerState::Alive);
         // The master is heard elsewhere, or this node would have taken over.
