@@ -147,16 +147,16 @@ impl Daemon {
 
     /// Goes on without the answers that are overdue.
     pub(super) fn expire_asked(&mut self, now: Instant) {
-        self.give_up(|ask| ask.until <= now, now);
+        self.give_up(&|ask| ask.until <= now, now);
     }
 
     /// Goes on without the answers of a router that is gone.
     pub(super) fn peer_gone(&mut self, peer: PeerId, now: Instant) {
-        self.give_up(|ask| ask.peer == peer, now);
+        self.give_up(&|ask| ask.peer == peer, now);
     }
 
-    fn give_up(&mut self, is_lost: impl Fn(&Ask) -> bool, now: Instant) {
-        while let Some(at) = self.asked.open.iter().position(&is_lost) {
+    fn give_up(&mut self, is_lost: &dyn Fn(&Ask) -> bool, now: Instant) {
+        while let Some(at) = self.asked.open.iter().position(is_lost) {
             let ask = self.asked.open.swap_remove(at);
             match ask.then {
                 Then::Switch(command) => {

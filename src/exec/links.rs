@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::LinkId;
 use crate::engine::{LinkCondition, LinkState};
 use crate::netlink::{Address, AddressFlags, IfIndex, IfName, Link, LinkKind, Mirror, OperState, PortState};
@@ -44,7 +43,8 @@ impl Links {
     /// Everything is news after that: it is to be called with each new configuration, and whenever another
     /// device takes over for a logical interface.
     pub fn set_names(&mut self, names: Vec<Option<IfName>>) {
-        self.told = names.iter().map(|_| None).into_vec();
+        self.told.clear();
+        self.told.resize_with(names.len(), || None);
         self.names = names;
     }
 

@@ -52,10 +52,12 @@ pub fn dump() -> Request {
 
 /// The interfaces in an answer to [`dump`]. What makes no sense is left out.
 pub fn interfaces(answer: &Data) -> Vec<Interface> {
-    let list = answer.fields().named("interface").map_or(Fields::new(&[]), Content::inside);
+    let mut list = answer.fields().named("interface").map_or(Fields::new(&[]), Content::inside);
     let mut all = Vec::new();
-    for field in list.flatten().take(limits::INTERFACES) {
-        all.extend(interface(field.content.inside()));
+    while let Some(field) = list.next_good() {
+        if all.len() < limits::INTERFACES {
+            all.extend(interface(field.content.inside()));
+        }
     }
     all
 }
@@ -64,9 +66,9 @@ fn of(interface: &str, method: &'static str) -> Request {
     Request { object: format!("{INTERFACES}.{interface}"), method, arguments: Data::EMPTY }
 }
 
-fn interface(members: Fields<'_>) -> Option<Interface> {
+fn interface(mut members: Fields<'_>) -> Option<Interface> {
     let mut found = Interface::default();
-    for member in members.flatten() {
+    while let Some(member) = members.next_good() {
         let flag = match member.name {
             b"up" => &mut found.up,
             b"pending" => &mut found.pending,
@@ -94,7 +96,7 @@ fn tell(interface: &mut Interface, name: &[u8], content: Content<'_>) -> Option<
         b"device" => &mut interface.device,
         b"proto" => &mut interface.proto,
         b"errors" => {
-            let first = content.inside().flatten().next();
+            let first = content.inside().next_good();
             text = first.and_then(|error| error.content.inside().named("code")).and_then(Content::text);
             &mut interface.trouble
         }

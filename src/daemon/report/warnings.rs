@@ -2,9 +2,8 @@
 
 use core::time::Duration;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::Group;
-use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, Role, TrackState};
+use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, PeerView, Role, TrackState};
 use crate::netlink::words;
 use crate::status::{Health, Status, Warning};
 use crate::syslog;
@@ -91,8 +90,10 @@ impl Findings {
 
     fn about_group(&mut self, sources: &Sources<'_>, group: &Group, view: &GroupView) {
         let name = &group.name;
-        let instances: Vec<InstanceView> =
-            group.instances.iter().map(|id| sources.engine.instance(*id, sources.now)).into_vec();
+        let mut instances = Vec::new();
+        for id in &group.instances {
+            instances.push(sources.engine.instance(*id, sources.now));
+        }
         self.about_mastership(sources.now, name, view, &instances);
         for instance in &instances {
             self.about_instance(sources, view, instance);
@@ -111,12 +112,12 @@ impl Findings {
                     let text = format!("group {name}: faulted, and master for want of a better router");
                     self.add(Health::Critical, "serving_faulted", text);
                 }
-                let rival = instances.iter().flat_map(|it| &it.peers).find(|peer| {
+                let is_rival = |peer: &&PeerView| {
                     let is_master = peer.priority.is_some_and(|priority| priority >= MASTER_PRIORITY_MIN);
                     let heard = peer.last_heard.map(|heard| heard.since(view.since));
                     peer.state == PeerState::Alive && is_master && heard.is_some_and(|it| it > SETTLING)
-                });
-                if let Some(peer) = rival {
+                };
+                if let Some(peer) = instances.iter().find_map(|it| it.peers.iter().find(is_rival)) {
                     let text = format!("group {name}: {} is master too", peer.address);
                     self.add(Health::Critical, "two_masters", text);
                 }
