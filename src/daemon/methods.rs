@@ -144,7 +144,7 @@ impl Daemon {
     fn switch(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Answer> {
         let SwitchArguments { to } = decode(arguments).map_err(Err)?;
         if self.config.groups.is_empty() {
-            return Err(encode(&refused("no virtual router is configured and enabled")));
+            return Err(refused_answer("no virtual router is configured and enabled"));
         }
         let to = match to.as_deref() {
             None | Some("") => SwitchTo::Other,
@@ -152,7 +152,7 @@ impl Daemon {
                 Some(address) => SwitchTo::Router(address),
                 None => {
                     let source = |id| self.engine.source(id);
-                    target(name, &self.config, &source).map_err(|why| encode(&refused(&why)))?
+                    target(name, &self.config, &source).map_err(|why| refused_answer(&why))?
                 }
             },
         };
@@ -164,10 +164,10 @@ impl Daemon {
     /// Brings over now what is not yet; `Err` is the answer if there is nobody to bring it to.
     fn sync(&mut self, caller: Caller, now: Instant) -> Result<(), Answer> {
         if self.leases.path().is_none() && !self.files.is_on() {
-            return Err(encode(&refused(NO_SYNC)));
+            return Err(refused_answer(NO_SYNC));
         }
         if self.peering.mesh.connected().next().is_none() {
-            return Err(encode(&refused("the other router is not connected")));
+            return Err(refused_answer("the other router is not connected"));
         }
         let id = self.waiting().enter(caller).map_err(Err)?;
         self.flush_leases(After::Told(id, now), SYNC_PATIENCE, now);
@@ -190,10 +190,10 @@ impl Daemon {
 
 /// The engine's reply as an answer.
 pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
-    encode(&match result {
-        Ok(done) => Outcome { done: true, error: None, took_ms: Some(done.took.as_secs_f64() * 1000.0) },
-        Err(refusal) => refused(&refusal.to_string()),
-    })
+    match result {
+        Ok(it) => done(it.took),
+        Err(refusal) => refused_answer(&refusal.to_string()),
+    }
 }
 
 /// The answer to a command that another router carried out.
@@ -203,7 +203,7 @@ pub fn done(took: Duration) -> Answer {
 
 /// The answer to a command that was not carried out.
 pub fn refused_answer(why: &str) -> Answer {
-    encode(&refused(why))
+    encode(&Outcome { done: false, error: Some(why.into()), took_ms: None })
 }
 
 /// Which router is meant by `--to`. `source` gives this node's own address on an instance.
@@ -232,10 +232,6 @@ fn target(
         };
     }
     Err("this router has its address on none of its networks yet".into())
-}
-
-fn refused(why: &str) -> Outcome {
-    Outcome { done: false, error: Some(why.into()), took_ms: None }
 }
 
 /// A value as an answer.

@@ -69,11 +69,12 @@ fn of(interface: &str, method: &'static str) -> Request {
 fn interface(mut members: Fields<'_>) -> Option<Interface> {
     let mut found = Interface::default();
     while let Some(member) = members.next_good() {
-        let flag = match member.name {
-            b"up" => &mut found.up,
-            b"pending" => &mut found.pending,
-            b"available" => &mut found.available,
-            b"autostart" => &mut found.autostart,
+        // As text, which is compared by one call; bytes would be, one by one, in as much code.
+        let flag = match core::str::from_utf8(member.name).unwrap_or_default() {
+            "up" => &mut found.up,
+            "pending" => &mut found.pending,
+            "available" => &mut found.available,
+            "autostart" => &mut found.autostart,
             name => {
                 tell(&mut found, name, member.content)?;
                 continue;
@@ -85,17 +86,17 @@ fn interface(mut members: Fields<'_>) -> Option<Interface> {
 }
 
 /// Takes in what is told in words; `None` for a name that is none.
-fn tell(interface: &mut Interface, name: &[u8], content: Content<'_>) -> Option<()> {
+fn tell(interface: &mut Interface, name: &str, content: Content<'_>) -> Option<()> {
     let mut text = content.text();
     let place = match name {
-        b"interface" => {
+        "interface" => {
             interface.name = text?.to_owned();
             return Some(());
         }
-        b"l3_device" => &mut interface.l3_device,
-        b"device" => &mut interface.device,
-        b"proto" => &mut interface.proto,
-        b"errors" => {
+        "l3_device" => &mut interface.l3_device,
+        "device" => &mut interface.device,
+        "proto" => &mut interface.proto,
+        "errors" => {
             let first = content.inside().next_good();
             text = first.and_then(|error| error.content.inside().named("code")).and_then(Content::text);
             &mut interface.trouble
