@@ -87,10 +87,13 @@ impl Encode for Health {
 impl Decode for Health {
     fn decode(&mut self, source: Source<'_>) -> Result<(), Error> {
         let word = source.text()?;
-        let found =
-            [Health::Healthy, Health::Degraded, Health::Critical].into_iter().find(|it| it.name() == word);
-        *self = found.ok_or(Error::Mismatch("a word for health"))?;
-        Ok(())
+        for health in [Health::Healthy, Health::Degraded, Health::Critical] {
+            if health.name() == word {
+                *self = health;
+                return Ok(());
+            }
+        }
+        Err(Error::Mismatch("a word for health"))
     }
 }
 

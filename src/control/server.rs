@@ -12,7 +12,6 @@ use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::getuid;
 use socket2::{Domain, Socket, Type};
 
-use crate::collect::IntoVec as _;
 use crate::daemon::poller::{Interest, Poller, Source};
 use crate::engine::Instant;
 use crate::ubus::Data;
@@ -91,7 +90,8 @@ impl Server {
         socket.listen(limits::CONTROL_CLIENTS as i32)?;
         socket.set_nonblocking(true)?;
         poller.add(&socket, Source::Control, Interest::Read)?;
-        let clients = core::iter::repeat_with(|| None).take(limits::CONTROL_CLIENTS).into_vec();
+        let mut clients = Vec::new();
+        clients.resize_with(limits::CONTROL_CLIENTS, || None);
         Ok(Server { path: path.to_owned(), listener: socket.into(), clients, accepted: 0 })
     }
 

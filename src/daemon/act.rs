@@ -1,6 +1,9 @@
 //! From an event to its effects: the engine decides, the hands carry out.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 use crate::collect::take_first;
 use crate::config::model::{GroupId, InstanceId};
@@ -8,6 +11,7 @@ use crate::control::Answer;
 use crate::engine::{
     Action, ApplyOutcome, CommandId, Done, Epoch, Event, Instant, Notice, Refusal, Role, RoleChange,
 };
+use crate::netlink::words;
 
 use super::methods::{self, Caller};
 use super::notify::{self, Line};
@@ -55,34 +59,35 @@ impl Daemon {
         let mut actions = core::mem::take(&mut self.actions);
         self.engine.step(now, event, &mut actions);
         self.take_roles(now, &actions);
-        for action in actions.drain(..) {
+        for action in &actions {
             self.perform(now, action);
         }
+        actions.clear();
         self.actions = actions;
     }
 
-    fn perform(&mut self, now: Instant, action: Action) {
+    fn perform(&mut self, now: Instant, action: &Action) {
         if !matches!(action, Action::Advertise { .. }) {
             self.chores.news();
         }
         match action {
-            Action::Advertise { instance, priority } => self.advertise(now, instance, priority),
-            Action::Role(change) => self.tell_role(now, &change),
-            Action::Announce { instance } => self.system.announce(&self.config, instance),
+            Action::Advertise { instance, priority } => self.advertise(now, *instance, *priority),
+            Action::Role(change) => self.tell_role(now, change),
+            Action::Announce { instance } => self.system.announce(&self.config, *instance),
             Action::Probe { track, round } => {
-                let answers = self.probes.start(track, round, now);
+                let answers = self.probes.start(*track, *round, now);
                 for answer in answers {
                     self.facts.push(Fact::Answered(answer));
                 }
             }
-            Action::EndProbe { track, round } => self.probes.cancel(track, round),
+            Action::EndProbe { track, round } => self.probes.cancel(*track, *round),
             Action::KeepMaintenance(wanted) => {
                 self.peering.state_changed(now);
                 let flag = self.run_dir.maintenance_flag();
-                self.storage.submit(Job::Maintenance { flag, wanted });
+                self.storage.submit(Job::Maintenance { flag, wanted: *wanted });
             }
-            Action::Reply { id, result } => self.reply(now, id, &result),
-            Action::Notice(notice) => self.notice(now, &notice),
+            Action::Reply { id, result } => self.reply(now, *id, result),
+            Action::Notice(notice) => self.notice(now, notice),
             Action::Configured => {
                 self.adopt(now);
                 self.settle(now);
@@ -98,10 +103,10 @@ impl Daemon {
         let source = if is_current { self.engine.source(id) } else { self.sockets.last_source(id) };
         let sent = match source {
             Some(source) => self.sockets.advertise(&self.config, id, source, priority),
-            None => Err(std::io::ErrorKind::AddrNotAvailable.into()),
+            None => Err(Errno::EADDRNOTAVAIL),
         };
-        if let Err(error) = sent {
-            log::debug!("instance {}: advert not sent: {error}", instance.name);
+        if let Err(errno) = sent {
+            log::debug!("instance {}: advert not sent: {}", instance.name, words(errno));
             self.facts.push(Fact::SendFailed(id));
         }
         if is_current && priority > 0 {
@@ -187,15 +192,15 @@ impl Daemon {
         let Some(suppressed) = self.limiter.admit(notice, now) else { return };
         let mut line = notify::noticed(&self.config, notice);
         if let Notice::Conflict { instance } = notice {
-            let claims = self
-                .conflicts
-                .recent(now)
-                .map(|(claim, _)| claim)
-                .filter(|claim| claim.instance == *instance);
-            line.happening.message.extend(claims.map(|claim| format!(" ({})", claim.mac)));
+            for (claim, _) in self.conflicts.recent(now) {
+                if claim.instance == *instance {
+                    let _ = write!(line.happening.message, " ({})", claim.mac);
+                }
+            }
         }
         if suppressed > 0 {
-            line.happening.message.push_str(&format!(" ({suppressed} times more since it was said last)"));
+            let message = &mut line.happening.message;
+            let _ = write!(message, " ({suppressed} times more since it was said last)");
         }
         self.tell(now, line);
     }

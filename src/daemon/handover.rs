@@ -5,7 +5,6 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::Routers;
 use crate::engine::{Command, CommandId, Event, Instant, SwitchTo};
 use crate::limits;
@@ -148,16 +147,16 @@ impl Daemon {
 
     /// Goes on without the answers that are overdue.
     pub(super) fn expire_asked(&mut self, now: Instant) {
-        self.give_up(|ask| ask.until <= now, now);
+        self.give_up(&|ask| ask.until <= now, now);
     }
 
     /// Goes on without the answers of a router that is gone.
     pub(super) fn peer_gone(&mut self, peer: PeerId, now: Instant) {
-        self.give_up(|ask| ask.peer == peer, now);
+        self.give_up(&|ask| ask.peer == peer, now);
     }
 
-    fn give_up(&mut self, is_lost: impl Fn(&Ask) -> bool, now: Instant) {
-        while let Some(at) = self.asked.open.iter().position(&is_lost) {
+    fn give_up(&mut self, is_lost: &dyn Fn(&Ask) -> bool, now: Instant) {
+        while let Some(at) = self.asked.open.iter().position(is_lost) {
             let ask = self.asked.open.swap_remove(at);
             match ask.then {
                 Then::Switch(command) => {
@@ -178,11 +177,14 @@ impl Daemon {
 
     /// Why this router would not take over; `None` if it would.
     fn cannot_take(&self, now: Instant) -> Option<String> {
-        let standing = self.groups().map(|id| self.engine.group(id, now)).into_vec();
-        let bad = standing
-            .iter()
-            .find(|view| view.role != crate::engine::Role::Master && view.priority <= STEP_BACK)?;
-        Some(if bad.blocked_by.is_empty() { "not healthy".into() } else { bad.blocked_by.join("; ") })
+        for id in self.groups() {
+            let view = self.engine.group(id, now);
+            if view.role != crate::engine::Role::Master && view.priority <= STEP_BACK {
+                let is_known = !view.blocked_by.is_empty();
+                return Some(if is_known { view.blocked_by.join("; ") } else { "not healthy".to_owned() });
+            }
+        }
+        None
     }
 
     fn groups(&self) -> impl Iterator<Item = crate::config::model::GroupId> + use<> {
@@ -208,14 +210,9 @@ impl Daemon {
 
     /// The address of the router with this host name, on any instance.
     pub(super) fn router_named(&self, name: &str, now: Instant) -> Option<IpAddr> {
-        let is_it = |hello: &crate::peer::message::Hello| hello.node == name;
-        let views = self.peering.mesh.views(now);
-        let mut found =
-            views.iter().filter(|view| view.trouble.is_none() && view.hello.as_ref().is_some_and(is_it));
-        let view = found.next()?;
-        if found.next().is_some() {
-            return None;
-        }
+        let mut views = self.peering.mesh.views(now);
+        views.retain(|view| view.trouble.is_none() && view.hello.as_ref().is_some_and(|it| it.node == name));
+        let [view] = views.as_slice() else { return None };
         self.config.instances.iter().find_map(|instance| {
             let (Routers::Listed(all) | Routers::Peers { peers: all, .. }) = &instance.routers;
             all.get(usize::from(view.id.0)).copied()

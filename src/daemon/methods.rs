@@ -144,7 +144,7 @@ impl Daemon {
     fn switch(&mut self, caller: Caller, arguments: &Data, now: Instant) -> Result<(), Answer> {
         let SwitchArguments { to } = decode(arguments).map_err(Err)?;
         if self.config.groups.is_empty() {
-            return Err(encode(&refused("no virtual router is configured and enabled")));
+            return Err(refused_answer("no virtual router is configured and enabled"));
         }
         let to = match to.as_deref() {
             None | Some("") => SwitchTo::Other,
@@ -152,7 +152,7 @@ impl Daemon {
                 Some(address) => SwitchTo::Router(address),
                 None => {
                     let source = |id| self.engine.source(id);
-                    target(name, &self.config, source).map_err(|why| encode(&refused(&why)))?
+                    target(name, &self.config, &source).map_err(|why| refused_answer(&why))?
                 }
             },
         };
@@ -164,10 +164,10 @@ impl Daemon {
     /// Brings over now what is not yet; `Err` is the answer if there is nobody to bring it to.
     fn sync(&mut self, caller: Caller, now: Instant) -> Result<(), Answer> {
         if self.leases.path().is_none() && !self.files.is_on() {
-            return Err(encode(&refused(NO_SYNC)));
+            return Err(refused_answer(NO_SYNC));
         }
         if self.peering.mesh.connected().next().is_none() {
-            return Err(encode(&refused("the other router is not connected")));
+            return Err(refused_answer("the other router is not connected"));
         }
         let id = self.waiting().enter(caller).map_err(Err)?;
         self.flush_leases(After::Told(id, now), SYNC_PATIENCE, now);
@@ -190,10 +190,10 @@ impl Daemon {
 
 /// The engine's reply as an answer.
 pub fn outcome(result: &Result<Done, Refusal>) -> Answer {
-    encode(&match result {
-        Ok(done) => Outcome { done: true, error: None, took_ms: Some(Decimal::milliseconds(done.took)) },
-        Err(refusal) => refused(&refusal.to_string()),
-    })
+    match result {
+        Ok(it) => done(it.took),
+        Err(refusal) => refused_answer(&refusal.to_string()),
+    }
 }
 
 /// The answer to a command that another router carried out.
@@ -203,15 +203,15 @@ pub fn done(took: Duration) -> Answer {
 
 /// The answer to a command that was not carried out.
 pub fn refused_answer(why: &str) -> Answer {
-    encode(&refused(why))
+    encode(&Outcome { done: false, error: Some(why.into()), took_ms: None })
 }
 
 /// Which router is meant by `--to`. `source` gives this node's own address on an instance.
 fn target(
     name: &str,
     config: &Config,
-    source: impl Fn(InstanceId) -> Option<IpAddr>,
-) -> Result<SwitchTo, String> {
+    source: &dyn Fn(InstanceId) -> Option<IpAddr>,
+) -> Result<SwitchTo, Box<str>> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(SwitchTo::Router(address));
     }
@@ -219,23 +219,19 @@ fn target(
         return Ok(SwitchTo::This);
     }
     if name != "peer" {
-        return Err(format!("no router is known by the name '{name}': use its address, 'peer' or 'self'"));
+        let text = format!("no router is known by the name '{name}': use its address, 'peer' or 'self'");
+        return Err(text.into());
     }
-    let mut places =
-        (0..).map(InstanceId).zip(&config.instances).filter_map(|(id, it)| Some((it, source(id)?)));
-    let Some((instance, own)) = places.next() else {
-        return Err("this router has its address on none of its networks yet".into());
-    };
-    let mut others = instance.others(own);
-    match (others.next(), others.next()) {
-        (Some(peer), None) => Ok(SwitchTo::Router(peer)),
-        (Some(_), Some(_)) => Err("there are several peers: use an address".into()),
-        (None, _) => Err("no peer is configured".into()),
+    for (id, instance) in (0..).map(InstanceId).zip(&config.instances) {
+        let Some(own) = source(id) else { continue };
+        let mut others = instance.others(own);
+        return match (others.next(), others.next()) {
+            (Some(peer), None) => Ok(SwitchTo::Router(peer)),
+            (Some(_), Some(_)) => Err("there are several peers: use an address".into()),
+            (None, _) => Err("no peer is configured".into()),
+        };
     }
-}
-
-fn refused(why: &str) -> Outcome {
-    Outcome { done: false, error: Some(why.into()), took_ms: None }
+    Err("this router has its address on none of its networks yet".into())
 }
 
 /// A value as an answer.
@@ -283,7 +279,7 @@ mod tests {
             ("peer", SwitchTo::Router([192, 0, 2, 2].into())),
         ];
         for (name, to) in expected {
-            assert_eq!(target(name, &pair, own), Ok(to), "{name}");
+            assert_eq!(target(name, &pair, &own), Ok(to), "{name}");
         }
     }
 
@@ -291,8 +287,8 @@ mod tests {
     fn name_that_may_mean_several_routers_or_none_is_refused() {
         let three = config(&["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
 
-        assert!(target("peer", &three, own).unwrap_err().contains("several peers"));
-        assert!(target("peer", &three, |_| None).is_err());
-        assert!(target("no-such-router", &three, own).unwrap_err().contains("no-such-router"));
+        assert!(target("peer", &three, &own).unwrap_err().contains("several peers"));
+        assert!(target("peer", &three, &|_| None).is_err());
+        assert!(target("no-such-router", &three, &own).unwrap_err().contains("no-such-router"));
     }
 }

@@ -58,7 +58,7 @@ impl Probes {
                 None => self.slots.push(open(id, track, via, poller)),
             }
         }
-        for slot in known.into_iter().flatten() {
+        for slot in known.iter().flatten() {
             let _ = poller.remove(&slot.prober);
         }
     }

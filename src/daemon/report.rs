@@ -152,6 +152,14 @@ impl Sources<'_> {
         let view = self.engine.instance(id, self.now);
         let (role, _) = self.engine.role(instance.group);
         let state = if view.problem.is_some() { Role::Fault } else { role };
+        let mut vips = Vec::new();
+        for it in &instance.vips {
+            vips.push(vip(it));
+        }
+        let mut peers = Vec::new();
+        for peer in &view.peers {
+            peers.push(self.peer(peer));
+        }
         let mut rejected = Map::new();
         for (reason, count) in &view.rejected {
             rejected.insert((*reason).to_owned(), *count);
@@ -167,9 +175,9 @@ impl Sources<'_> {
             mode: mode(instance.mode).into(),
             state: state.name().into(),
             problem: view.problem.map(|problem| problem.to_string()),
-            vips: instance.vips.iter().map(vip).into_vec(),
+            vips,
             source: view.source.map(|source| source.to_string()),
-            peers: view.peers.iter().map(|peer| self.peer(peer)).into_vec(),
+            peers,
             advert_interval_ms: millis(instance.interval.duration()),
             master_down_ms: millis(view.master_down),
             counters: status::Counters { sent: view.sent, received: view.received, rejected },

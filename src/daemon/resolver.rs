@@ -12,6 +12,7 @@ use crate::netlink::IfName;
 use crate::uci;
 
 use super::bounded;
+use super::bus::netifd::Interface;
 
 /// Finds devices.
 #[derive(Debug, Default)]
@@ -34,14 +35,22 @@ impl Resolver {
     /// Reads a network configuration. Of a broken one, what could be read.
     pub fn read(&mut self, bytes: &[u8]) {
         let tree = uci::parse(bytes).unwrap_or_else(|broken| broken.tree);
-        let interfaces = tree.sections.iter().filter(|section| section.kind == "interface");
-        let devices = interfaces.filter_map(|section| Some((section.name.clone()?, device_of(section)?)));
-        self.devices = devices.collect();
+        self.devices.clear();
+        for section in tree.sections.iter().filter(|section| section.kind == "interface") {
+            if let (Some(name), Some(device)) = (&section.name, device_of(section)) {
+                self.devices.insert(name.clone(), device);
+            }
+        }
     }
 
     /// Takes the devices that netifd's interfaces have now, in place of all that it said before.
-    pub fn learn(&mut self, devices: impl Iterator<Item = (String, String)>) {
-        self.learnt = devices.collect();
+    pub fn learn(&mut self, interfaces: &[Interface]) {
+        self.learnt.clear();
+        for interface in interfaces {
+            if let Some(device) = &interface.l3_device {
+                self.learnt.insert(interface.name.clone(), device.clone());
+            }
+        }
     }
 
     /// Whether there is a network configuration: then there should be a netifd too.
@@ -157,18 +166,18 @@ config device
     #[test]
     fn netifd_knows_better_than_the_file_while_an_interface_is_up() {
         let mut resolver = resolver();
-        resolver.learn([("lan", "br-lan.1"), ("wan", "pppoe-wan"), ("dyn", "wwan0")].map(owned).into_iter());
+        resolver.learn(&[("lan", "br-lan.1"), ("wan", "pppoe-wan"), ("dyn", "wwan0")].map(up));
         assert_eq!(device_by(&resolver, "lan").as_deref(), Some("br-lan.1"));
         assert_eq!(device_by(&resolver, "dyn").as_deref(), Some("wwan0"));
         assert_eq!(device_by(&resolver, "wan6").as_deref(), Some("pppoe-wan"), "an alias of one that is up");
         assert_eq!(device_by(&resolver, "wg0").as_deref(), Some("wg0"), "by the file");
 
-        resolver.learn(core::iter::empty());
+        resolver.learn(&[]);
         assert_eq!(device_by(&resolver, "lan").as_deref(), Some("br-lan"), "down: by the file again");
     }
 
-    fn owned((name, device): (&str, &str)) -> (String, String) {
-        (name.to_owned(), device.to_owned())
+    fn up((name, device): (&str, &str)) -> Interface {
+        Interface { name: name.to_owned(), l3_device: Some(device.to_owned()), ..Interface::default() }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod open;
 use std::io;
 use std::net::IpAddr;
 
+use nix::errno::Errno;
 use socket2::Socket;
 
 use crate::collect::IntoVec as _;
@@ -72,7 +73,7 @@ struct Sender {
     slot: Option<usize>,
     addresses: Vec<IpAddr>,
     source: Option<IpAddr>,
-    failure: Option<io::Error>,
+    failure: Option<Errno>,
 }
 
 impl Sockets {
@@ -138,18 +139,18 @@ impl Sockets {
         id: InstanceId,
         source: IpAddr,
         priority: u8,
-    ) -> io::Result<()> {
+    ) -> Result<(), Errno> {
         let (Some(instance), Some(sender)) =
             (config.instances.get(id.index()), self.senders.get_mut(id.index()))
         else {
-            return Err(io::ErrorKind::NotFound.into());
+            return Err(Errno::ENOENT);
         };
         let result = match sender.slot.and_then(|slot| self.slots.get(slot)) {
             Some(Some(slot)) => slot.send(instance, sender, (source, priority), &mut self.payload),
-            Some(None) | None => Err(io::ErrorKind::NotConnected.into()),
+            Some(None) | None => Err(Errno::ENOTCONN),
         };
         sender.source = Some(source);
-        sender.failure = result.as_ref().err().map(copy);
+        sender.failure = result.err();
         result
     }
 
@@ -159,8 +160,8 @@ impl Sockets {
     }
 
     /// Why the last advert of an instance could not be sent; `None` if it was.
-    pub fn failure(&self, id: InstanceId) -> Option<&io::Error> {
-        self.senders.get(id.index())?.failure.as_ref()
+    pub fn failure(&self, id: InstanceId) -> Option<Errno> {
+        self.senders.get(id.index())?.failure
     }
 
     /// Closes what is not wanted any more, and takes what is there already out of `wanted`.
@@ -203,7 +204,7 @@ impl Sockets {
             slot: self.slots.iter().position(serves),
             addresses: instance.vips.iter().map(|vip| vip.address).into_vec(),
             source: known.and_then(|known| known.source),
-            failure: known.and_then(|known| known.failure.as_ref()).map(copy),
+            failure: known.and_then(|known| known.failure),
         }
     }
 }
@@ -215,7 +216,7 @@ impl Slot {
         sender: &Sender,
         (source, priority): (IpAddr, u8),
         payload: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Errno> {
         let mut send = |destination| {
             payload.clear();
             let advert = Outgoing {
@@ -266,8 +267,4 @@ fn wanted(config: &Config, device: &dyn Fn(LinkId) -> Option<Device>) -> Vec<Wan
         }
     }
     all
-}
-
-fn copy(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::LinkId;
 use crate::engine::{LinkCondition, LinkState};
 use crate::netlink::{Address, AddressFlags, IfIndex, IfName, Link, LinkKind, Mirror, OperState, PortState};
@@ -12,7 +11,7 @@ use crate::wire::ethernet::Mac;
 #[derive(Debug, Default)]
 pub struct Links {
     names: Vec<Option<IfName>>,
-    told: Vec<Option<(LinkState, Option<Device>)>>,
+    told: Vec<Option<News>>,
 }
 
 /// A link whose state or device is not what it was.
@@ -44,7 +43,8 @@ impl Links {
     /// Everything is news after that: it is to be called with each new configuration, and whenever another
     /// device takes over for a logical interface.
     pub fn set_names(&mut self, names: Vec<Option<IfName>>) {
-        self.told = names.iter().map(|_| None).into_vec();
+        self.told.clear();
+        self.told.resize_with(names.len(), || None);
         self.names = names;
     }
 
@@ -57,10 +57,9 @@ impl Links {
     pub fn news(&mut self, mirror: &Mirror) -> Vec<News> {
         let mut news = Vec::new();
         for (id, (name, told)) in (0..).map(LinkId).zip(self.names.iter().zip(&mut self.told)) {
-            let now = (state(mirror, *name), device(mirror, *name));
+            let now = News { link: id, state: state(mirror, *name), device: device(mirror, *name) };
             if told.as_ref() != Some(&now) {
-                let (state, device) = now.clone();
-                news.push(News { link: id, state, device });
+                news.push(now.clone());
                 *told = Some(now);
             }
         }

@@ -52,10 +52,12 @@ pub fn dump() -> Request {
 
 /// The interfaces in an answer to [`dump`]. What makes no sense is left out.
 pub fn interfaces(answer: &Data) -> Vec<Interface> {
-    let list = answer.fields().named("interface").map_or(Fields::new(&[]), Content::inside);
+    let mut list = answer.fields().named("interface").map_or(Fields::new(&[]), Content::inside);
     let mut all = Vec::new();
-    for field in list.flatten().take(limits::INTERFACES) {
-        all.extend(interface(field.content.inside()));
+    while let Some(field) = list.next_good() {
+        if all.len() < limits::INTERFACES {
+            all.extend(interface(field.content.inside()));
+        }
     }
     all
 }
@@ -64,14 +66,15 @@ fn of(interface: &str, method: &'static str) -> Request {
     Request { object: format!("{INTERFACES}.{interface}"), method, arguments: Data::EMPTY }
 }
 
-fn interface(members: Fields<'_>) -> Option<Interface> {
+fn interface(mut members: Fields<'_>) -> Option<Interface> {
     let mut found = Interface::default();
-    for member in members.flatten() {
-        let flag = match member.name {
-            b"up" => &mut found.up,
-            b"pending" => &mut found.pending,
-            b"available" => &mut found.available,
-            b"autostart" => &mut found.autostart,
+    while let Some(member) = members.next_good() {
+        // As text, which is compared by one call; bytes would be, one by one, in as much code.
+        let flag = match core::str::from_utf8(member.name).unwrap_or_default() {
+            "up" => &mut found.up,
+            "pending" => &mut found.pending,
+            "available" => &mut found.available,
+            "autostart" => &mut found.autostart,
             name => {
                 tell(&mut found, name, member.content)?;
                 continue;
@@ -83,18 +86,18 @@ fn interface(members: Fields<'_>) -> Option<Interface> {
 }
 
 /// Takes in what is told in words; `None` for a name that is none.
-fn tell(interface: &mut Interface, name: &[u8], content: Content<'_>) -> Option<()> {
+fn tell(interface: &mut Interface, name: &str, content: Content<'_>) -> Option<()> {
     let mut text = content.text();
     let place = match name {
-        b"interface" => {
+        "interface" => {
             interface.name = text?.to_owned();
             return Some(());
         }
-        b"l3_device" => &mut interface.l3_device,
-        b"device" => &mut interface.device,
-        b"proto" => &mut interface.proto,
-        b"errors" => {
-            let first = content.inside().flatten().next();
+        "l3_device" => &mut interface.l3_device,
+        "device" => &mut interface.device,
+        "proto" => &mut interface.proto,
+        "errors" => {
+            let first = content.inside().next_good();
             text = first.and_then(|error| error.content.inside().named("code")).and_then(Content::text);
             &mut interface.trouble
         }

@@ -47,13 +47,7 @@ impl Daemon {
 
     /// netifd has told something new of its interfaces: see [`Network::interfaces`](super::Network::interfaces).
     fn interfaces_changed(&mut self, now: Instant) {
-        let devices = self
-            .bus
-            .network
-            .interfaces()
-            .iter()
-            .filter_map(|interface| Some((interface.name.clone(), interface.l3_device.clone()?)));
-        self.system.resolver().learn(devices);
+        self.system.resolver().learn(self.bus.network.interfaces());
         self.find_devices(now);
         self.duties.look_at_interfaces(now);
     }

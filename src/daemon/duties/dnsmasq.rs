@@ -29,11 +29,13 @@ impl DhcpConfig {
             let bytes = bounded::read(&config.with_file_name(name)).unwrap_or_default();
             uci::parse(&bytes).unwrap_or_else(|broken| broken.tree)
         };
-        let network = tree("network").sections;
-        let manual =
-            network.iter().filter(|it| it.kind == "interface" && text(it, "auto").as_deref() == Some("0"));
-        let manual = manual.filter_map(|section| section.name.clone()).into_vec();
-        DhcpConfig { manual, ..DhcpConfig::of(&tree("dhcp")) }
+        let mut found = DhcpConfig::of(&tree("dhcp"));
+        for section in &tree("network").sections {
+            if section.kind == "interface" && text(section, "auto").as_deref() == Some("0") {
+                found.manual.extend(section.name.clone());
+            }
+        }
+        found
     }
 
     /// Whether netifd leaves an interface down.

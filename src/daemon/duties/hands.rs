@@ -307,18 +307,21 @@ impl Toolbox<'_, '_> {
     fn between(&self, duty: &Duty) -> Option<Between> {
         let group = self.scene.group(duty)?;
         let own = self.scene.system.own_addresses();
-        group.instances.iter().find_map(|id| {
-            let instance = self.scene.config.instances.get(id.index())?;
-            let device = self.scene.system.devices().get(instance.link.index())?.as_ref()?.to_string();
+        for id in &group.instances {
+            let Some(instance) = self.scene.config.instances.get(id.index()) else { continue };
+            let Some(Some(device)) = self.scene.system.devices().get(instance.link.index()) else { continue };
             let (here, peer) = match &instance.routers {
                 Routers::Listed(all) => {
-                    let here = *all.iter().find(|address| own.contains(address))?;
-                    (here, *all.iter().find(|address| **address != here)?)
+                    let here = all.iter().find(|address| own.contains(address));
+                    (here, all.iter().find(|address| Some(*address) != here))
                 }
-                Routers::Peers { source, peers } => ((*source)?, *peers.first()?),
+                Routers::Peers { source, peers } => (source.as_ref(), peers.first()),
             };
-            (!is_link_local(here)).then_some(Between { device, own: here, peer })
-        })
+            if let (Some(here), Some(peer)) = (here.filter(|it| !is_link_local(**it)), peer) {
+                return Some(Between { device: device.to_string(), own: *here, peer: *peer });
+            }
+        }
+        None
     }
 }
 

@@ -40,25 +40,24 @@ pub struct Announcement {
 impl Wans {
     /// Looks which interfaces are up, and which addresses they have.
     pub fn look(&mut self, planner: &Planner, scene: &Scene<'_>, now: Instant) {
-        let names = scene.config.groups.iter().flat_map(|group| &group.actions.up_on_master);
-        let is_up = |name: &String| {
-            let seen = planner.seen(|duty| duty.kind == Kind::Interface && duty.name == *name);
-            seen == Some(Seen::As(Side::Master))
-        };
-        let mut known = core::mem::take(&mut self.all);
-        for name in names.filter(|name| is_up(name)) {
-            let Some(device) = scene.system.resolve(&LinkRef::Interface(name.clone())) else { continue };
-            let Some(link) = scene.system.link_named(device).filter(|link| link.flags.is_up()) else {
-                continue;
-            };
-            let addresses = scene.system.addresses_on(link.index);
-            let old = known.iter().position(|it| it.device == device).map(|place| known.swap_remove(place));
-            let is_same = old.as_ref().is_some_and(|old| old.addresses == addresses);
-            self.all.push(match old {
-                Some(old) if is_same => old,
-                Some(_) | None => Wan { device, addresses, since: now, rounds: 0 },
-            });
+        let known = core::mem::take(&mut self.all);
+        for group in &scene.config.groups {
+            for name in &group.actions.up_on_master {
+                let seen = planner.seen(|duty| duty.kind == Kind::Interface && duty.name == *name);
+                if seen == Some(Seen::As(Side::Master)) {
+                    self.add(name, &known, scene, now);
+                }
+            }
         }
+    }
+
+    fn add(&mut self, name: &str, known: &[Wan], scene: &Scene<'_>, now: Instant) {
+        let Some(device) = scene.system.resolve(&LinkRef::Interface(name.to_owned())) else { return };
+        let Some(link) = scene.system.link_named(device).filter(|link| link.flags.is_up()) else { return };
+        let addresses = scene.system.addresses_on(link.index);
+        let same = known.iter().find(|it| it.device == device && it.addresses == addresses);
+        let (since, rounds) = same.map_or((now, 0), |same| (same.since, same.rounds));
+        self.all.push(Wan { device, addresses, since, rounds });
     }
 
     /// The rounds that are due.

@@ -2,19 +2,18 @@
 
 use core::time::Duration;
 
-use crate::collect::IntoVec as _;
 use crate::config::model::Group;
-use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, Role, TrackState};
+use crate::engine::{GroupView, InstanceView, Instant, Maintenance, PeerState, PeerView, Role, TrackState};
+use crate::netlink::words;
 use crate::status::{Health, Status, Warning};
 use crate::syslog;
 
-use super::super::bounded::plain;
 use super::Sources;
 
 /// Adds the warnings and the health to an otherwise complete status.
 pub fn judge(sources: &Sources<'_>, views: &[GroupView], status: &mut Status) {
     let mut findings = Findings::default();
-    findings.about_config(sources);
+    findings.about_config(sources, status);
     for (group, view) in sources.engine.config().groups.iter().zip(views) {
         findings.about_group(sources, group, view);
     }
@@ -67,8 +66,8 @@ impl Findings {
         self.add(Health::Degraded, code, message);
     }
 
-    fn about_config(&mut self, sources: &Sources<'_>) {
-        let state = sources.file.state();
+    fn about_config(&mut self, sources: &Sources<'_>, status: &Status) {
+        let state = &status.config;
         if let Some(error) = state.errors.first() {
             let more = match state.errors.len() {
                 1 => String::new(),
@@ -91,8 +90,10 @@ impl Findings {
 
     fn about_group(&mut self, sources: &Sources<'_>, group: &Group, view: &GroupView) {
         let name = &group.name;
-        let instances: Vec<InstanceView> =
-            group.instances.iter().map(|id| sources.engine.instance(*id, sources.now)).into_vec();
+        let mut instances = Vec::new();
+        for id in &group.instances {
+            instances.push(sources.engine.instance(*id, sources.now));
+        }
         self.about_mastership(sources.now, name, view, &instances);
         for instance in &instances {
             self.about_instance(sources, view, instance);
@@ -111,12 +112,12 @@ impl Findings {
                     let text = format!("group {name}: faulted, and master for want of a better router");
                     self.add(Health::Critical, "serving_faulted", text);
                 }
-                let rival = instances.iter().flat_map(|it| &it.peers).find(|peer| {
+                let is_rival = |peer: &&PeerView| {
                     let is_master = peer.priority.is_some_and(|priority| priority >= MASTER_PRIORITY_MIN);
                     let heard = peer.last_heard.map(|heard| heard.since(view.since));
                     peer.state == PeerState::Alive && is_master && heard.is_some_and(|it| it > SETTLING)
-                });
-                if let Some(peer) = rival {
+                };
+                if let Some(peer) = instances.iter().find_map(|it| it.peers.iter().find(is_rival)) {
                     let text = format!("group {name}: {} is master too", peer.address);
                     self.add(Health::Critical, "two_masters", text);
                 }
@@ -138,7 +139,7 @@ impl Findings {
             self.degraded("link", format!("instance {name}: {problem}"));
         }
         if let Some(error) = sources.sockets.failure(view.id) {
-            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {}", plain(error)));
+            self.degraded("send_failed", format!("instance {name}: adverts can't be sent: {}", words(error)));
         }
         let is_silent = |view: &InstanceView| !view.peers.iter().any(|it| it.state == PeerState::Alive);
         // The master is heard elsewhere, or this node would have taken over.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd as _;
 
+use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, SockaddrIn6, cmsg_space, recvmsg};
 use socket2::{MsgHdr, SockAddr, Socket};
 
@@ -124,7 +125,7 @@ pub fn send(
     source: IpAddr,
     destination: IpAddr,
     payload: &[u8],
-) -> io::Result<()> {
+) -> Result<(), Errno> {
     let mut control = [0; CONTROL_BYTES];
     let control = packet_info(&mut control, device, source);
     let address = SockAddr::from(match destination {
@@ -133,7 +134,8 @@ pub fn send(
     });
     let buffers = [IoSlice::new(payload)];
     let message = MsgHdr::new().with_addr(&address).with_buffers(&buffers).with_control(control);
-    socket.sendmsg(&message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL).map(drop)
+    let sent = socket.sendmsg(&message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
+    sent.map(drop).map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 /// The control message that says from which address a packet leaves: one `cmsghdr` with an `in_pktinfo` or an
