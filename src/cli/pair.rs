@@ -191,7 +191,7 @@ fn finish(target: &Target<'_>, aside: Option<&Path>) -> u8 {
         print(&format!("The configuration that was here before is in {}.\n", aside.display()));
     }
     let text = crate::daemon::read_bounded(config).unwrap_or_default();
-    print(&format!("\n{}:\n{}\n", config.display(), String::from_utf8_lossy(&text).trim_end()));
+    print(&format!("\n{}:\n{}\n", config.display(), String::from_utf8_lossy(&text).trim_ascii_end()));
     check(config, Scope::System);
     match start(target) {
         Ok(Started::Yes) => print("gwha is enabled and runs with it. `gwha status` shows both routers.\n"),

@@ -8,6 +8,7 @@ use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::daemon::report::host_name;
 use crate::daemon::{Resolver, read_bounded};
+use crate::disk;
 use crate::netlink::{Event, Groups, Mirror, Scope, Socket, address, link};
 use crate::peer::key::{self, Key};
 use crate::reconcile::MARK;
@@ -92,7 +93,7 @@ fn not_found(all: &[Place], wanted: &Where) -> String {
 /// Own IPv4 addresses with a subnet, without those that gwha has put there.
 fn places(config: &Path) -> Result<Vec<Place>, String> {
     let mut mirror = Mirror::default();
-    let mut socket = Socket::open(Groups::NONE).map_err(|errno| crate::disk::plain(&errno.into()))?;
+    let mut socket = Socket::open(Groups::NONE).map_err(|errno| disk::plain(&errno.into()))?;
     for request in [link::dump(), address::dump(None)] {
         let visit: &mut dyn FnMut(Event) = &mut |event| mirror.apply(&event);
         socket.dump(&request, visit).map_err(|error| error.to_string())?;
@@ -188,7 +189,7 @@ fn usable_key(path: &Path) -> Result<Option<Key>, String> {
 
 /// Whether `/etc/config/dhcp` has addresses to give away on this network.
 fn serves_dhcp(config: &Path, network: &str) -> bool {
-    let bytes = read_bounded(&config.with_file_name("dhcp")).unwrap_or_default();
+    let bytes = read_bounded(&disk::sibling(config, "dhcp")).unwrap_or_default();
     let tree: Tree = uci::parse(&bytes).unwrap_or_else(|broken| broken.tree);
     let says = |section: &Section, key: &str, words: &[&str]| {
         let items = section.get(key).map(|value| value.items()).unwrap_or_default();

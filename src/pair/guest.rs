@@ -72,7 +72,7 @@ impl Guest {
         if facts.key.as_ref().is_some_and(|own| *own != plan.key) {
             return Err(format!("{} has a key of its own", facts.node));
         }
-        if facts.config.as_ref().is_some_and(|own| !plan.config.starts_with(own.trim_end())) {
+        if facts.config.as_ref().is_some_and(|own| !plan.config.starts_with(own.trim_ascii_end())) {
             return Err(format!("{} has a configuration of its own", facts.node));
         }
         let config = agree::load(&plan.config)?;
