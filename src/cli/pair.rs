@@ -107,7 +107,7 @@ fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
         (None, None) => Where::Usual,
     };
     let place = facts::place(target.config, &wanted)?;
-    let (own_facts, _) = facts::gather(target.config, &place, own(request))?;
+    let own_facts = facts::gather(target.config, &place, own(request))?;
     let address = place.address.0;
     let minutes = request.minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let code = Code::generate().ok_or("the system has no randomness to give")?;

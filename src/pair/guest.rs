@@ -45,7 +45,7 @@ impl Guest {
     /// # Errors
     /// A sentence: what has to be mended first.
     pub fn hello(&mut self) -> Result<Message, String> {
-        let (facts, _) = facts::gather(&self.config, &self.place, self.own)?;
+        let facts = facts::gather(&self.config, &self.place, self.own)?;
         self.staged = None;
         self.facts = Some(facts.clone());
         Ok(Message::Hello(facts))
