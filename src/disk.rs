@@ -1,8 +1,10 @@
 //! Files: read up to a limit, put in place whole, and their errors in words.
 
 use core::fmt;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 pub use nix::fcntl::OFlag;
@@ -55,7 +57,7 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// Those of `mkdir`.
 pub fn make_above(path: &Path, mode: u32) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| make_dirs(dir, mode))
+    make_dirs(split(path).0, mode)
 }
 
 /// For a new file, which must not be there yet.
@@ -125,6 +127,21 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
 /// Whether two paths are the same letter by letter. The standard library compares them by their parts, in a kilobyte.
 pub fn is_same(one: &Path, other: &Path) -> bool {
     one.as_os_str() == other.as_os_str()
+}
+
+/// A path's directory, and its name in there, as they are written. A name alone is in no directory.
+pub fn split(path: &Path) -> (&Path, &OsStr) {
+    let bytes = path.as_os_str().as_bytes();
+    let name = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash.saturating_add(1));
+    let (dir, name) = bytes.split_at_checked(name).unwrap_or((bytes, &[]));
+    // Without the slash, unless it is the root.
+    let dir = if dir.len() > 1 { dir.strip_suffix(b"/").unwrap_or(dir) } else { dir };
+    (Path::new(OsStr::from_bytes(dir)), OsStr::from_bytes(name))
+}
+
+/// Another name in a path's directory.
+pub fn sibling(path: &Path, name: &str) -> PathBuf {
+    split(path).0.join(name)
 }
 
 /// A path with something behind it.
@@ -220,6 +237,22 @@ mod tests {
         fs::write(last.join("file"), "").unwrap();
         assert!(make_dirs(&last.join("file"), 0o700).is_err());
         assert!(make_dirs(&last.join("file/d"), 0o700).is_err());
+    }
+
+    #[test]
+    fn path_has_a_directory_and_a_name() {
+        for (path, dir, name) in [
+            ("/etc/config/gwha", "/etc/config", "gwha"),
+            ("/gwha", "/", "gwha"),
+            ("gwha", "", "gwha"),
+            ("/", "/", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(split(Path::new(path)), (Path::new(dir), OsStr::new(name)), "{path}");
+        }
+        assert_eq!(sibling(Path::new("/etc/config/gwha"), "dhcp"), Path::new("/etc/config/dhcp"));
+        assert_eq!(sibling(Path::new("gwha"), "dhcp"), Path::new("dhcp"));
+        assert_eq!(beside(Path::new("/run/gwha/owned"), ".new"), Path::new("/run/gwha/owned.new"));
     }
 
     #[test]

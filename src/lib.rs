@@ -11,6 +11,7 @@ pub mod engine;
 pub mod exec;
 pub mod import;
 pub mod limits;
+mod local;
 pub mod netlink;
 pub mod pair;
 pub mod peer;

@@ -14,9 +14,10 @@ use std::sync::{Mutex, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{SockFlag, SockType};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::{limits, stdio};
+use crate::{limits, local, stdio};
 
 /// Whether lines go to standard error too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +172,8 @@ impl State {
             return false;
         }
         self.tried = Some(now);
-        self.socket = connect(&self.path).ok();
+        self.socket =
+            local::connect(&self.path, SockType::Datagram, SockFlag::SOCK_NONBLOCK).ok().map(Into::into);
         self.socket.is_some()
     }
 
@@ -185,13 +187,6 @@ impl State {
             let _ = stdio::print(stdio::ERROR, &self.line);
         }
     }
-}
-
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(socket)
 }
 
 /// A line: one event, no control characters (some texts come from outside), not longer than the limit.

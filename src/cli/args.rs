@@ -307,7 +307,10 @@ fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), &'static str> {
         Some((address, length)) => (address, Some(length)),
         None => (text, None),
     };
-    let length = length.map(str::parse).transpose().map_err(|_| VIP)?;
+    let length = match length {
+        Some(length) => Some(length.parse::<u32>().ok().and_then(|it| u8::try_from(it).ok()).ok_or(VIP)?),
+        None => None,
+    };
     Ok((address.parse().map_err(|_| VIP)?, length))
 }
 

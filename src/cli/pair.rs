@@ -107,7 +107,7 @@ fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
         (None, None) => Where::Usual,
     };
     let place = facts::place(target.config, &wanted)?;
-    let (own_facts, _) = facts::gather(target.config, &place, own(request))?;
+    let own_facts = facts::gather(target.config, &place, own(request))?;
     let address = place.address.0;
     let minutes = request.minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let code = Code::generate().ok_or("the system has no randomness to give")?;
@@ -191,7 +191,7 @@ fn finish(target: &Target<'_>, aside: Option<&Path>) -> u8 {
         print(&format!("The configuration that was here before is in {}.\n", aside.display()));
     }
     let text = crate::daemon::read_bounded(config).unwrap_or_default();
-    print(&format!("\n{}:\n{}\n", config.display(), String::from_utf8_lossy(&text).trim_end()));
+    print(&format!("\n{}:\n{}\n", config.display(), String::from_utf8_lossy(&text).trim_ascii_end()));
     check(config, Scope::System);
     match start(target) {
         Ok(Started::Yes) => print("gwha is enabled and runs with it. `gwha status` shows both routers.\n"),

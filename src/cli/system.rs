@@ -37,7 +37,7 @@ pub fn check(file: &Path, config: &Config) -> u8 {
 
 /// A file of OpenWrt; of a broken or missing one, what there is.
 fn tree(beside: &Path, name: &str) -> Tree {
-    let bytes = read_bounded(&beside.with_file_name(name)).unwrap_or_default();
+    let bytes = read_bounded(&disk::sibling(beside, name)).unwrap_or_default();
     uci::parse(&bytes).unwrap_or_else(|broken| broken.tree)
 }
 

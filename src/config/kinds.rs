@@ -168,7 +168,9 @@ impl Kind for VirtualAddress {
             _ => return None,
         };
         let (address, prefix) = match address.split_once('/') {
-            Some((address, length)) => (address, Some(digits(length)?.parse::<u8>().ok()?)),
+            Some((address, length)) => {
+                (address, Some(u8::try_from(digits(length)?.parse::<u32>().ok()?).ok()?))
+            }
             None => (address, None),
         };
         let address = Address.parse(address)?;
@@ -266,8 +268,9 @@ impl Kind for TrackWeight {
         if text == "fault" {
             return Some(Weight::Fault);
         }
-        let number = digits(text.strip_prefix('-')?)?.parse::<u8>().ok()?;
-        (1..=253).contains(&number).then(|| Weight::Adjust(i16::from(number).wrapping_neg()))
+        let number = digits(text.strip_prefix('-')?)?.parse::<u32>().ok()?;
+        let number = i16::try_from(number).ok().filter(|number| (1..=253).contains(number))?;
+        Some(Weight::Adjust(number.wrapping_neg()))
     }
 
     fn allowed(&self) -> String {

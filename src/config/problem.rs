@@ -136,7 +136,7 @@ impl fmt::Display for Problem {
             Problem::UnknownOption { suggestion, .. } => write!(f, "unknown option, ignored{}", DidYouMean(suggestion)),
             Problem::Unnamed { kind } => write!(f, "must have a name: config {kind} 'NAME'"),
             Problem::NameTooLong { max } => write!(f, "the name must have at most {max} characters"),
-            Problem::Missing { doc, allowed } => write!(f, "missing ({}); must be {allowed}", doc.trim_start()),
+            Problem::Missing { doc, allowed } => write!(f, "missing ({}); must be {allowed}", doc.trim_ascii_start()),
             Problem::NotAllowed { allowed, suggestion } => write!(f, "must be {allowed}{}", DidYouMean(suggestion)),
             Problem::GivenSeveralTimes { times } => write!(f, "given {times} times; must be a single value"),
             Problem::TooMany { count, max } => write!(f, "{count} items; must be at most {max}"),

@@ -189,7 +189,7 @@ macro_rules! keys {
 /// What an option does, in a line.
 pub fn doc(option: &dyn Described) -> &'static str {
     let it = DOCS.iter().find(|(info, _)| core::ptr::eq(*info, option.info()));
-    it.map_or("", |(_, doc)| doc.trim_start())
+    it.map_or("", |(_, doc)| doc.trim_ascii_start())
 }
 
 use Shape::{Many, One, OneOrMany};

@@ -6,8 +6,10 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::limits;
+use nix::sys::socket::{SockFlag, SockType};
+
 use crate::ubus::Data;
+use crate::{limits, local};
 
 use super::frame::{self, Frame};
 
@@ -58,7 +60,7 @@ impl From<io::Error> for Error {
 pub fn call(socket: &Path, method: &str, arguments: &Data, patience: Duration) -> Result<Data, Error> {
     let request =
         frame::request(method, arguments).ok_or_else(|| Error::Failed("request too long".into()))?;
-    let mut stream = UnixStream::connect(socket)?;
+    let mut stream = UnixStream::from(local::connect(socket, SockType::Stream, SockFlag::empty())?);
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     // A daemon that is busy answers before it has read the request, and closes.

@@ -1,6 +1,9 @@
 //! One prober for each track, kept over a reload if the track is the same.
 
+use std::io;
+
 use crate::config::model::{Config, Track, TrackId, TrackKind};
+use crate::disk::plain;
 use crate::engine::{Event, Instant, ProbeOutcome, Round};
 use crate::netlink::IfName;
 use crate::probe::{Outcome, ProbeResult, Prober, Via};
@@ -86,13 +89,11 @@ impl Probes {
 }
 
 fn open(id: TrackId, track: &Track, via: Via, poller: &mut Poller) -> Option<Slot> {
-    let prober = Prober::new(&track.kind, via)
-        .inspect_err(|error| log::error!("track {}: {error}", track.name))
-        .ok()??;
-    poller
-        .add(&prober, Source::Probes(id.0), Interest::Read)
-        .inspect_err(|error| log::error!("track {}: {error}", track.name))
-        .ok()?;
+    let refused = |error: &io::Error| log::error!("track {}: {}", track.name, plain(error));
+    let prober = Prober::new(&track.kind, via).inspect_err(refused).ok()??;
+    // As an error of the standard library: nix's own words for all of its numbers would be seven kilobytes.
+    let added = poller.add(&prober, Source::Probes(id.0), Interest::Read).map_err(io::Error::from);
+    added.inspect_err(refused).ok()?;
     Some(Slot { track: id, name: track.name.clone(), kind: track.kind.clone(), prober })
 }
 

@@ -8,6 +8,7 @@ use crate::sorted::Map;
 use std::path::Path;
 
 use crate::config::model::LinkRef;
+use crate::disk;
 use crate::netlink::IfName;
 use crate::uci;
 
@@ -26,7 +27,7 @@ pub struct Resolver {
 impl Resolver {
     /// Reads the network configuration beside `config`. None is fine: this may be no OpenWrt.
     pub fn read_beside(&mut self, config: &Path) {
-        match bounded::read(&config.with_file_name("network")) {
+        match bounded::read(&disk::sibling(config, "network")) {
             Ok(bytes) => self.read(&bytes),
             Err(_) => self.devices.clear(),
         }

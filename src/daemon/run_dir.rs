@@ -90,7 +90,7 @@ fn owner(file: &File) -> String {
 
 fn boot_id() -> Option<String> {
     let text = disk::text(Path::new("/proc/sys/kernel/random/boot_id")).ok()?;
-    let id = text.trim();
+    let id = text.trim_ascii();
     (!id.is_empty()).then(|| id.to_owned())
 }
 

@@ -96,7 +96,7 @@ impl Child {
         let mut bytes = [0; SAID_MAX];
         let length = self.output.as_ref()?.read_at(&mut bytes, 0).ok()?;
         let text = String::from_utf8_lossy(bytes.get(..length)?);
-        let line = text.split(['\n', '\0']).map(str::trim).rfind(|line| !line.is_empty())?;
+        let line = text.split(['\n', '\0']).map(str::trim_ascii).rfind(|line| !line.is_empty())?;
         Some(line.chars().take(LINE_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect())
     }
 

@@ -117,7 +117,7 @@ fn tokens(line: &str) -> Vec<Token> {
                 end(&mut word, &mut tokens);
                 tokens.push(if c == '{' { Token::Open } else { Token::Close });
             }
-            (None, c) if c.is_whitespace() => end(&mut word, &mut tokens),
+            (None, c) if c.is_ascii_whitespace() => end(&mut word, &mut tokens),
             (None, c) => word.get_or_insert_default().push(c),
         }
     }

@@ -95,7 +95,7 @@ pub fn milliseconds(seconds: &str) -> String {
 
 /// Whom a command pings, if that is all it does.
 pub fn pinged(command: &str) -> Option<String> {
-    let mut words = command.split_whitespace();
+    let mut words = command.split_ascii_whitespace();
     let program = words.next()?;
     if !matches!(program, "ping" | "/bin/ping" | "/usr/bin/ping" | "ping6" | "/bin/ping6") {
         return None;

@@ -112,7 +112,7 @@ fn keep(text: &str, host: &Facts, guest: &Facts) -> Result<String, String> {
 fn with_channel(text: &str, own: IpAddr) -> Result<String, String> {
     let config = load(text)?;
     match (config.sync.is_some(), instance_of(&config, &[own])) {
-        (false, Some(name)) => Ok(format!("{}\n{}", text.trim_end(), channel(&name, Leases::Follow))),
+        (false, Some(name)) => Ok(format!("{}\n{}", text.trim_ascii_end(), channel(&name, Leases::Follow))),
         // Who has no address in it is told so by `keep`.
         (true, _) | (false, None) => Ok(text.to_owned()),
     }

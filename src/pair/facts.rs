@@ -2,12 +2,13 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::model::Config;
 use crate::config::{self, Loaded};
 use crate::daemon::report::host_name;
 use crate::daemon::{Resolver, read_bounded};
+use crate::disk;
 use crate::netlink::{Event, Groups, Mirror, Scope, Socket, address, link};
 use crate::peer::key::{self, Key};
 use crate::reconcile::MARK;
@@ -92,7 +93,7 @@ fn not_found(all: &[Place], wanted: &Where) -> String {
 /// Own IPv4 addresses with a subnet, without those that gwha has put there.
 fn places(config: &Path) -> Result<Vec<Place>, String> {
     let mut mirror = Mirror::default();
-    let mut socket = Socket::open(Groups::NONE).map_err(|errno| crate::disk::plain(&errno.into()))?;
+    let mut socket = Socket::open(Groups::NONE).map_err(|errno| disk::plain(&errno.into()))?;
     for request in [link::dump(), address::dump(None)] {
         let visit: &mut dyn FnMut(Event) = &mut |event| mirror.apply(&event);
         socket.dump(&request, visit).map_err(|error| error.to_string())?;
@@ -127,21 +128,20 @@ fn virtual_addresses(config: &Path) -> Vec<IpAddr> {
     found
 }
 
-/// What this router has, and where its key is or would be.
+/// What this router has.
 ///
 /// # Errors
 /// A sentence: what has to be mended first.
-pub fn gather(config: &Path, place: &Place, own: Own) -> Result<(Facts, PathBuf), String> {
+pub fn gather(config: &Path, place: &Place, own: Own) -> Result<Facts, String> {
     let (text, loaded) = match own {
         Own::Kept => configuration(config)?.unzip(),
         Own::GivenUp => (None, None),
     };
-    let key_path = PathBuf::from(loaded.as_ref().map_or(KEY_FILE, |it: &Config| key_file(it)));
     let key = match own {
-        Own::Kept => usable_key(&key_path)?,
+        Own::Kept => usable_key(Path::new(loaded.as_ref().map_or(KEY_FILE, key_file)))?,
         Own::GivenUp => None,
     };
-    let facts = Facts {
+    Ok(Facts {
         node: host_name(),
         version: env!("CARGO_PKG_VERSION").into(),
         address: place.address,
@@ -150,8 +150,7 @@ pub fn gather(config: &Path, place: &Place, own: Own) -> Result<(Facts, PathBuf)
         serves_dhcp: place.network.as_ref().is_some_and(|network| serves_dhcp(config, network)),
         key,
         config: text,
-    };
-    Ok((facts, key_path))
+    })
 }
 
 /// The configuration, if there is one in use. What is switched off, as the package's example, is not in use.
@@ -188,7 +187,7 @@ fn usable_key(path: &Path) -> Result<Option<Key>, String> {
 
 /// Whether `/etc/config/dhcp` has addresses to give away on this network.
 fn serves_dhcp(config: &Path, network: &str) -> bool {
-    let bytes = read_bounded(&config.with_file_name("dhcp")).unwrap_or_default();
+    let bytes = read_bounded(&disk::sibling(config, "dhcp")).unwrap_or_default();
     let tree: Tree = uci::parse(&bytes).unwrap_or_else(|broken| broken.tree);
     let says = |section: &Section, key: &str, words: &[&str]| {
         let items = section.get(key).map(|value| value.items()).unwrap_or_default();
@@ -224,7 +223,7 @@ mod tests {
             fs::write(&config, text.replace("KEY", &dir.path().join("key").display().to_string())).unwrap();
         }
         fs::write(dir.path().join("dhcp"), dhcp).unwrap();
-        gather(&config, &place(), Own::Kept).map(|(facts, _)| facts)
+        gather(&config, &place(), Own::Kept)
     }
 
     const IN_USE: &str = "config gwha 'main'\n\toption enabled '1'\nconfig instance 'lan'\n\toption interface 'lan'\n\
@@ -259,14 +258,12 @@ mod tests {
         let config = dir.path().join("gwha");
         let key = dir.path().join("key");
         fs::write(&config, IN_USE.replace("KEY", &key.display().to_string())).unwrap();
-        let (facts, path) = gather(&config, &place(), Own::Kept).unwrap();
-        assert_eq!((facts.key, path), (None, key.clone()));
+        assert_eq!(gather(&config, &place(), Own::Kept).unwrap().key, None);
         Key::new([7; 32]).write(&key).unwrap();
-        assert_eq!(gather(&config, &place(), Own::Kept).unwrap().0.key, Some(Key::new([7; 32])));
+        assert_eq!(gather(&config, &place(), Own::Kept).unwrap().key, Some(Key::new([7; 32])));
         fs::write(&key, "no key").unwrap();
         assert!(gather(&config, &place(), Own::Kept).unwrap_err().contains("not a key"));
-        let (facts, path) = gather(&config, &place(), Own::GivenUp).unwrap();
+        let facts = gather(&config, &place(), Own::GivenUp).unwrap();
         assert_eq!((facts.key, facts.config), (None, None));
-        assert_eq!(path, PathBuf::from(KEY_FILE));
     }
 }

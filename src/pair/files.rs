@@ -63,7 +63,7 @@ pub fn stage(key: &Key, key_path: &Path, text: &str, config: &Path, own: Own) ->
         staged.files.push(Beside { temporary: temporary.clone(), path: config.into() });
         write(&temporary, text.as_bytes()).map_err(|error| named(config, &error))?;
         if !before.is_empty() {
-            staged.aside = Some((before, key_path.with_file_name(BEFORE)));
+            staged.aside = Some((before, disk::sibling(key_path, BEFORE)));
         }
     }
     Ok(staged)
@@ -89,8 +89,8 @@ impl Staged {
 
 /// A name that neither `uci` nor the daemon takes for a configuration, on the same file system.
 fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.pair"))
+    let (dir, name) = disk::split(path);
+    dir.join(format!(".{}.pair", name.to_string_lossy()))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -100,7 +100,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| disk::open(dir, disk::OFlag::O_RDONLY)?.sync_all())
+    disk::open(disk::split(path).0, disk::OFlag::O_RDONLY)?.sync_all()
 }
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> String {

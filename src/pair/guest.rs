@@ -45,7 +45,7 @@ impl Guest {
     /// # Errors
     /// A sentence: what has to be mended first.
     pub fn hello(&mut self) -> Result<Message, String> {
-        let (facts, _) = facts::gather(&self.config, &self.place, self.own)?;
+        let facts = facts::gather(&self.config, &self.place, self.own)?;
         self.staged = None;
         self.facts = Some(facts.clone());
         Ok(Message::Hello(facts))
@@ -72,7 +72,7 @@ impl Guest {
         if facts.key.as_ref().is_some_and(|own| *own != plan.key) {
             return Err(format!("{} has a key of its own", facts.node));
         }
-        if facts.config.as_ref().is_some_and(|own| !plan.config.starts_with(own.trim_end())) {
+        if facts.config.as_ref().is_some_and(|own| !plan.config.starts_with(own.trim_ascii_end())) {
             return Err(format!("{} has a configuration of its own", facts.node));
         }
         let config = agree::load(&plan.config)?;

@@ -65,7 +65,7 @@ impl Host {
     fn plan_for(&self, guest: &super::message::Facts) -> Result<Plan, String> {
         // What was carried out in an attempt that broke off is ours now, and not to be given up again.
         let own = if self.committed { Own::Kept } else { self.own };
-        let (facts, _) = facts::gather(&self.config, &self.place, own)?;
+        let facts = facts::gather(&self.config, &self.place, own)?;
         agree::agree(&facts, guest, &self.vip, &self.new_key)
     }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with the text of a UCI file.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use super::limits;
 use super::tree::Tree;
@@ -178,9 +178,8 @@ const EXCERPT_BYTES_MAX: usize = 40;
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.iter().take(EXCERPT_BYTES_MAX).copied().flat_map(core::ascii::escape_default)
-        {
-            f.write_char(character.into())?;
+        for byte in self.0.iter().take(EXCERPT_BYTES_MAX) {
+            write!(f, "{}", core::ascii::escape_default(*byte))?;
         }
         f.write_str(if self.0.len() > EXCERPT_BYTES_MAX { "..." } else { "" })
     }

@@ -97,7 +97,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next word; empty at the end of the line and at a `;`.
-    pub fn word(&mut self) -> Result<Word, Error> {
+    pub fn word(&mut self) -> Result<Word, Box<Error>> {
         self.skip_blanks();
         let start = self.pos;
         let mut word = Word { bytes: Vec::new(), at: self.position() };
@@ -129,8 +129,8 @@ impl<'a> Lexer<'a> {
     }
 
     /// An error that was noticed at `at`, in the current statement.
-    pub fn error(&self, at: Position, kind: ErrorKind) -> Error {
-        Error { at, statement_line: self.statement.number, kind }
+    pub fn error(&self, at: Position, kind: ErrorKind) -> Box<Error> {
+        Box::new(Error { at, statement_line: self.statement.number, kind })
     }
 
     fn peek(&self) -> Option<u8> {
@@ -150,7 +150,7 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    fn take(&mut self, byte: u8, word: &mut Word) -> Result<(), Error> {
+    fn take(&mut self, byte: u8, word: &mut Word) -> Result<(), Box<Error>> {
         if word.bytes.len() >= limits::WORD_BYTES_MAX {
             return Err(self.error(word.at, ErrorKind::WordTooLong));
         }
@@ -159,7 +159,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    fn single_quoted(&mut self, word: &mut Word) -> Result<(), Error> {
+    fn single_quoted(&mut self, word: &mut Word) -> Result<(), Box<Error>> {
         let opened = self.position();
         self.pos += 1;
         loop {
@@ -172,7 +172,7 @@ impl<'a> Lexer<'a> {
         Ok(())
     }
 
-    fn double_quoted(&mut self, word: &mut Word) -> Result<(), Error> {
+    fn double_quoted(&mut self, word: &mut Word) -> Result<(), Box<Error>> {
         let opened = self.position();
         self.pos += 1;
         loop {
@@ -187,7 +187,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// The next byte between quotes, for which another line is asked if need be.
-    fn peek_across_lines(&mut self, quote: char, opened: Position) -> Result<u8, Error> {
+    fn peek_across_lines(&mut self, quote: char, opened: Position) -> Result<u8, Box<Error>> {
         if self.peek().is_none() {
             self.load_line();
         }
@@ -195,7 +195,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// A backslash: takes the byte after it as it is, or continues with the next line.
-    fn escaped(&mut self, word: &mut Word) -> Result<(), Error> {
+    fn escaped(&mut self, word: &mut Word) -> Result<(), Box<Error>> {
         self.pos += 1;
         match self.input.get(self.pos..self.end).unwrap_or_default() {
             [] | b"\n" | b"\r\n" => {

@@ -14,7 +14,7 @@ use super::tree::{Entry, Item, Section, Tree, Value};
 /// Everything that is wrong with the text, up to [`limits::ERRORS_MAX`] errors, and what could be read.
 pub fn parse(input: &[u8]) -> Result<Tree, Broken> {
     if let Err(error) = check_bytes(input) {
-        return Err(Broken { errors: vec![error], tree: Tree::default() });
+        return Err(Broken { errors: vec![*error], tree: Tree::default() });
     }
     let mut parser = Parser::new(input);
     parser.file();
@@ -26,10 +26,10 @@ pub fn parse(input: &[u8]) -> Result<Tree, Broken> {
 }
 
 /// Refuses what can't be judged statement by statement.
-fn check_bytes(input: &[u8]) -> Result<(), Error> {
+fn check_bytes(input: &[u8]) -> Result<(), Box<Error>> {
     if input.len() > limits::FILE_BYTES_MAX {
         let at = Position { line: 1, column: 1 };
-        return Err(Error { at, statement_line: 1, kind: ErrorKind::FileTooLong });
+        return Err(Error { at, statement_line: 1, kind: ErrorKind::FileTooLong }.into());
     }
     let Some(nul) = input.iter().position(|byte| *byte == 0) else { return Ok(()) };
     let before = input.get(..nul).unwrap_or_default();
@@ -37,7 +37,7 @@ fn check_bytes(input: &[u8]) -> Result<(), Error> {
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
     // Both are at most FILE_BYTES_MAX + 1.
     let at = Position { line: line as u32, column: column as u32 };
-    Err(Error { at, statement_line: at.line, kind: ErrorKind::Nul })
+    Err(Error { at, statement_line: at.line, kind: ErrorKind::Nul }.into())
 }
 
 struct Parser<'a> {
@@ -73,14 +73,14 @@ impl<'a> Parser<'a> {
     fn file(&mut self) {
         while self.errors.len() < limits::ERRORS_MAX && self.lexer.next_line() {
             if let Err(error) = self.line() {
-                self.errors.push(error);
+                self.errors.push(*error);
                 self.lexer.give_up();
             }
         }
     }
 
     /// One line, or several where a quote spans them: statements with `;` between them.
-    fn line(&mut self) -> Result<(), Error> {
+    fn line(&mut self) -> Result<(), Box<Error>> {
         self.lexer.skip_blanks();
         while let Some((keyword, at)) = self.lexer.keyword() {
             match keyword {
@@ -94,12 +94,12 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn package(&mut self) -> Result<(), Error> {
+    fn package(&mut self) -> Result<(), Box<Error>> {
         self.name(Argument::PackageName)?;
         self.end_of_statement()
     }
 
-    fn config(&mut self) -> Result<(), Error> {
+    fn config(&mut self) -> Result<(), Box<Error>> {
         self.target = Target::Lost;
         let at = self.lexer.position();
         let kind = self.name(Argument::SectionType)?;
@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A section that was there before: the same type, or an error.
-    fn continued(&self, index: usize, kind: &str, at: Position) -> Result<usize, Error> {
+    fn continued(&self, index: usize, kind: &str, at: Position) -> Result<usize, Box<Error>> {
         match self.tree.sections.get(index) {
             Some(Section { name: Some(name), kind: was, line, .. }) if was != kind => {
                 let kind = ErrorKind::OtherType { name: name.clone(), was: was.clone(), line: *line };
@@ -125,7 +125,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn begun(&mut self, kind: String, name: Option<String>, at: Position) -> Result<usize, Error> {
+    fn begun(&mut self, kind: String, name: Option<String>, at: Position) -> Result<usize, Box<Error>> {
         let index = self.tree.sections.len();
         if index >= limits::SECTIONS_MAX {
             return Err(self.lexer.error(at, ErrorKind::TooManySections));
@@ -137,7 +137,7 @@ impl<'a> Parser<'a> {
         Ok(index)
     }
 
-    fn option(&mut self) -> Result<(), Error> {
+    fn option(&mut self) -> Result<(), Box<Error>> {
         let (name, value) = self.assignment()?;
         let Some(section) = self.section(&name, value.at)? else { return Ok(()) };
         if value.bytes.is_empty() {
@@ -151,7 +151,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn list(&mut self) -> Result<(), Error> {
+    fn list(&mut self) -> Result<(), Box<Error>> {
         let (name, value) = self.assignment()?;
         let Some(section) = self.section(&name, value.at)? else { return Ok(()) };
         let item = item(value);
@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Name and value of an `option` or `list`.
-    fn assignment(&mut self) -> Result<(String, Word), Error> {
+    fn assignment(&mut self) -> Result<(String, Word), Box<Error>> {
         if matches!(self.target, Target::Nowhere) {
             return Err(self.lexer.error(self.lexer.position(), ErrorKind::OutsideSection));
         }
@@ -179,7 +179,7 @@ impl<'a> Parser<'a> {
     }
 
     /// The section that takes option `name`; `None` if it is lost.
-    fn section(&mut self, name: &str, at: Position) -> Result<Option<&mut Section>, Error> {
+    fn section(&mut self, name: &str, at: Position) -> Result<Option<&mut Section>, Box<Error>> {
         let Target::Section(index) = self.target else { return Ok(None) };
         let full = self.tree.sections.get(index).is_some_and(|section| {
             section.options.len() >= limits::OPTIONS_MAX && section.get(name).is_none()
@@ -190,7 +190,7 @@ impl<'a> Parser<'a> {
         Ok(self.tree.sections.get_mut(index))
     }
 
-    fn name(&mut self, what: Argument) -> Result<String, Error> {
+    fn name(&mut self, what: Argument) -> Result<String, Box<Error>> {
         let word = self.lexer.word()?;
         if word.bytes.is_empty() {
             return Err(self.lexer.error(word.at, ErrorKind::Missing(what)));
@@ -198,12 +198,12 @@ impl<'a> Parser<'a> {
         self.checked(what, word)
     }
 
-    fn optional_name(&mut self, what: Argument) -> Result<Option<String>, Error> {
+    fn optional_name(&mut self, what: Argument) -> Result<Option<String>, Box<Error>> {
         let word = self.lexer.word()?;
         if word.bytes.is_empty() { Ok(None) } else { self.checked(what, word).map(Some) }
     }
 
-    fn checked(&self, what: Argument, word: Word) -> Result<String, Error> {
+    fn checked(&self, what: Argument, word: Word) -> Result<String, Box<Error>> {
         match String::from_utf8(word.bytes) {
             Ok(name) if name.bytes().all(|byte| may_hold(what, byte)) => Ok(name),
             Ok(name) => Err(self.lexer.error(word.at, ErrorKind::Invalid(what, name.into_bytes()))),
@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
     }
 
     /// libuci looks at one more word, and an empty one (`''`) is as good as none.
-    fn end_of_statement(&mut self) -> Result<(), Error> {
+    fn end_of_statement(&mut self) -> Result<(), Box<Error>> {
         let word = self.lexer.word()?;
         if word.bytes.is_empty() { Ok(()) } else { Err(self.lexer.error(word.at, ErrorKind::Unexpected)) }
     }

@@ -94,7 +94,7 @@ fn misleads(option: &str, vips: &[IpAddr]) -> Option<&'static str> {
     match number {
         "54" | "option:server-identifier" => Some("clients then refuse what they are given"),
         "3" | "6" | "option:router" | "option:dns-server" => {
-            let is_vip = |word: &str| word.trim().parse().is_ok_and(|address| vips.contains(&address));
+            let is_vip = |word: &str| word.trim_ascii().parse().is_ok_and(|address| vips.contains(&address));
             let is_wrong = vips.iter().any(IpAddr::is_ipv4) && !values.split(',').any(is_vip);
             is_wrong.then_some("clients are not told the virtual address")
         }

@@ -47,7 +47,7 @@ impl Conntrackd {
     /// here, whatever the role is now.
     pub fn bury(dir: &Path) {
         let Ok(number) = disk::text(&dir.join(PID_FILE)) else { return };
-        let Some(pid) = number.trim().parse().ok().filter(|pid| *pid > 1) else { return };
+        let Some(pid) = number.trim_ascii().parse().ok().filter(|pid| *pid > 1) else { return };
         // The number may be somebody else's by now.
         let command = disk::load(Path::new(&format!("/proc/{pid}/cmdline")), disk::SMALL).unwrap_or_default();
         let path = dir.join(CONFIGURATION);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::collect::IntoVec as _;
 use crate::config::model::{Config, Group, LinkRef};
 use crate::daemon::bounded;
+use crate::disk;
 use crate::duties::Side;
 use crate::sorted::Map;
 use crate::uci::{self, Section, Tree};
@@ -26,7 +27,7 @@ impl DhcpConfig {
     /// Reads the file beside our own configuration. None is fine: this may be no OpenWrt.
     pub fn beside(config: &Path) -> DhcpConfig {
         let tree = |name| {
-            let bytes = bounded::read(&config.with_file_name(name)).unwrap_or_default();
+            let bytes = bounded::read(&disk::sibling(config, name)).unwrap_or_default();
             uci::parse(&bytes).unwrap_or_else(|broken| broken.tree)
         };
         let mut found = DhcpConfig::of(&tree("dhcp"));
@@ -64,8 +65,9 @@ impl DhcpConfig {
         let options = self.options.get(network)?.iter();
         options.rev().find_map(|written| {
             let (key, value) = written.split_once(',')?;
-            let is_it = key.trim() == number.to_string() || key.trim() == format!("option:{name}");
-            is_it.then_some(value.trim())
+            let is_it =
+                key.trim_ascii() == number.to_string() || key.trim_ascii() == format!("option:{name}");
+            is_it.then_some(value.trim_ascii())
         })
     }
 }
@@ -157,7 +159,7 @@ pub fn contradictions(served: &[Served], dhcp: &DhcpConfig) -> Vec<String> {
         let (Some(network), Some(vip)) = (network, vip) else { continue };
         for (number, name) in [(3, "router"), (6, "dns-server")] {
             let Some(given) = dhcp.option(network, number, name) else { continue };
-            if !given.split(',').any(|address| address.trim() == vip.to_string()) {
+            if !given.split(',').any(|address| address.trim_ascii() == vip.to_string()) {
                 all.push(format!(
                     "network {network}: DHCP clients are told {name} {given}, not the virtual address {vip}"
                 ));

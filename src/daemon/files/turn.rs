@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::model::{GroupId, Sync, SyncPath};
+use crate::disk;
 use crate::engine::{Event, Instant, Role};
 use crate::peer::PeerId;
 use crate::peer::frame::Need;
@@ -58,7 +59,7 @@ impl Daemon {
                 .map(trim)
                 .collect(),
             keep: sync.keep.clone(),
-            uci: own.parent().map(text).unwrap_or_default(),
+            uci: text(disk::split(own).0),
             own: text(own),
         }
     }

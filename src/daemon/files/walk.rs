@@ -42,7 +42,7 @@ const YOUNG_MS: u64 = 50;
 
 impl Look<'_> {
     fn at_root(&mut self, root: &str) -> io::Result<()> {
-        self.store.watched.push(nearest(Path::new(root).parent().unwrap_or(Path::new("/"))));
+        self.store.watched.push(nearest(disk::split(Path::new(root)).0));
         if !self.store.rules.admit(root) {
             add(self.entries, held(root, NEVER));
             return Ok(());
@@ -158,5 +158,9 @@ const NEVER: &str = "this never follows";
 
 /// The nearest directory that is there.
 fn nearest(path: &Path) -> PathBuf {
-    path.ancestors().find(|it| Dir::open(it).is_ok()).unwrap_or(Path::new("/")).to_owned()
+    let mut path = path;
+    while path.as_os_str().len() > 1 && Dir::open(path).is_err() {
+        path = disk::split(path).0;
+    }
+    path.to_owned()
 }

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 use crate::config::model::{Config, GroupId};
+use crate::disk;
 use crate::engine::{Instant, Role};
 use crate::limits;
 use crate::uci;
@@ -109,7 +110,7 @@ fn lending_groups(config: &Config) -> impl Iterator<Item = GroupId> + '_ {
 
 /// The lease file of the first dnsmasq in `/etc/config/dhcp`, which stands beside our own configuration.
 fn configured_path(config: &Path) -> Option<PathBuf> {
-    let bytes = bounded::read(&config.with_file_name("dhcp")).ok()?;
+    let bytes = bounded::read(&disk::sibling(config, "dhcp")).ok()?;
     let tree = uci::parse(&bytes).unwrap_or_else(|broken| broken.tree);
     let dnsmasq = tree.sections.iter().find(|section| section.kind == "dnsmasq")?;
     let [item] = dnsmasq.get("leasefile")?.items() else { return None };

@@ -6,7 +6,7 @@
 use core::time::Duration;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
@@ -191,7 +191,7 @@ impl Eyes {
                 let _ = self.inotify.rm_watch(old.dir);
                 old.file.map(|file| self.inotify.rm_watch(file));
             }
-            let dir = path.parent().unwrap_or(Path::new("/"));
+            let dir = disk::split(&path).0;
             let moves = AddWatchFlags::IN_CREATE
                 | AddWatchFlags::IN_MOVED_TO
                 | AddWatchFlags::IN_MOVED_FROM
@@ -246,7 +246,7 @@ impl Eyes {
                     self.watched = None;
                     continue;
                 }
-                let is_ours = is_dir && event.name.as_deref() == watched.path.file_name();
+                let is_ours = is_dir && event.name.as_deref() == Some(disk::split(&watched.path).1);
                 if is_ours {
                     self.watch_file();
                 }

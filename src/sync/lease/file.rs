@@ -110,7 +110,7 @@ fn end(life: Life, clock: Clock) -> u64 {
 /// The complete lines of a text; what stands behind the last end of a line is left out.
 pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let whole = text.rfind('\n').and_then(|at| text.get(..at)).unwrap_or_default();
-    let written = whole.lines().filter(|line| !line.trim().is_empty());
+    let written = whole.lines().filter(|line| !line.trim_ascii().is_empty());
     written.map(|line| Row::parse(line).map_or(Line::Other(line), Line::Lease))
 }
 

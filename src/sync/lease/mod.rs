@@ -147,5 +147,5 @@ const NAME_BYTES: usize = 255;
 const ID_BYTES: usize = 764;
 
 fn is_word(word: &str, limit: usize) -> bool {
-    (1..=limit).contains(&word.len()) && !word.chars().any(|it| it.is_whitespace() || it.is_control())
+    (1..=limit).contains(&word.len()) && !word.chars().any(|it| it == ' ' || it.is_control())
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Seek as _, Write as _};
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration as StdDuration, Instant as StdInstant};
 
 use super::*;
