@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{self, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId, clock_gettime};
@@ -27,6 +28,13 @@ pub fn wall_seconds() -> u64 {
 /// Microseconds since 1970 by the wall clock. It may step by years; for files that other programs date with it.
 pub fn wall_micros() -> u64 {
     micros(ClockId::CLOCK_REALTIME)
+}
+
+/// How long a thread has to wait to be there at a point in time: a millisecond more than is left, for the wait ends
+/// before that.
+pub fn wait_for(at: Instant) -> PollTimeout {
+    let left = at.since(now()).as_millis().saturating_add(1);
+    PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
 }
 
 /// A clock's microseconds; 0 where the C library can't tell them: one of 32 bits after 2038.
@@ -107,7 +115,7 @@ const NEVER: Duration = Duration::from_secs(1 << 30);
 
 #[cfg(test)]
 mod tests {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::poll::{PollFd, PollFlags, poll};
 
     use super::*;
 

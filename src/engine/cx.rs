@@ -4,7 +4,7 @@ use crate::config::model::{Config, Instance, InstanceId, LinkId, TrackId};
 
 use super::Results;
 use super::action::Action;
-use super::event::{LinkCondition, LinkState, Maintenance};
+use super::event::{LinkCondition, LinkState, Maintenance, Round};
 use super::time::Instant;
 use super::track::{Carrier, Track};
 
@@ -33,6 +33,19 @@ pub(super) enum Tracks<'a> {
 }
 
 impl Cx<'_> {
+    /// Asks a track in doubt; `None` in a view.
+    pub fn ask(&mut self, id: TrackId) -> Option<Round> {
+        let Tracks::Step(tracks) = &mut self.tracks else { return None };
+        Some(tracks[id.index()].ask(self.now, &self.config.tracks[id.index()], self.out))
+    }
+
+    /// A track's verdict is to be made anew.
+    pub fn forget(&mut self, id: TrackId) {
+        if let Tracks::Step(tracks) = &mut self.tracks {
+            tracks[id.index()].forget(self.now);
+        }
+    }
+
     /// A track of the configuration.
     pub fn track(&self, id: TrackId) -> &Track {
         let tracks = match &self.tracks {

@@ -19,12 +19,16 @@ impl Instant {
     }
 
     /// Time since `earlier`; zero if that is in the future.
+    // 64 bits are divided, which is a call and a dozen instructions around it on 32-bit processors.
+    #[inline(never)]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 
     /// The point `delay` later, or the end of time.
     #[must_use]
+    // What is multiplied here takes many more instructions than a call.
+    #[inline(never)]
     pub fn after(self, delay: Duration) -> Instant {
         let micros = u64::try_from(delay.as_micros()).unwrap_or(u64::MAX);
         Instant(self.0.saturating_add(micros))

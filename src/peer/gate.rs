@@ -39,15 +39,12 @@ impl Gate {
 
     /// Takes in the tokens that have come meanwhile.
     pub fn fill(&mut self, now: Instant) {
-        // In 64 bits, as nothing here takes longer than they can say.
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let count = micros(now.since(self.since)).checked_div(micros(self.every));
-        let count = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX);
-        if self.tokens.saturating_add(count) >= self.size {
-            (self.tokens, self.since) = (self.size, now);
-        } else {
-            self.tokens = self.tokens.saturating_add(count);
-            self.since = self.since.after(self.every.saturating_mul(count));
+        while self.tokens < self.size && self.since.after(self.every) <= now {
+            self.tokens = self.tokens.saturating_add(1);
+            self.since = self.since.after(self.every);
+        }
+        if self.tokens >= self.size {
+            self.since = now;
         }
     }
 }

@@ -275,7 +275,13 @@ fn put(kind: u8, need: Need, body: &dyn Encode, out: &mut Vec<u8>) -> bool {
 }
 
 fn body<T: Decode + Default>(frame: &Frame<'_>) -> Result<T, Misunderstood> {
-    Data::from_bytes(frame.body.to_vec()).decode().map_err(|_| Misunderstood::Body(frame.kind))
+    let mut value = T::default();
+    read(frame, &mut value)?;
+    Ok(value)
+}
+
+fn read(frame: &Frame<'_>, into: &mut dyn Decode) -> Result<(), Misunderstood> {
+    Data::from_bytes(frame.body.to_vec()).decode_into(into).map_err(|_| Misunderstood::Body(frame.kind))
 }
 
 /// A word of the other router as it may be shown and logged: short, and in one line.

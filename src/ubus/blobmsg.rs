@@ -297,8 +297,16 @@ impl Data {
     /// [`Error::Malformed`], [`Error::TooDeep`], or [`Error::Mismatch`] with what was expected.
     pub fn decode<T: Decode + Default>(&self) -> Result<T, Error> {
         let mut value = T::default();
-        decode::from_members(&self.0, &mut value)?;
+        self.decode_into(&mut value)?;
         Ok(value)
+    }
+
+    /// As [`Data::decode`], into what is there.
+    ///
+    /// # Errors
+    /// The same; a part may have been read then.
+    pub fn decode_into(&self, value: &mut dyn Decode) -> Result<(), Error> {
+        decode::from_members(&self.0, value)
     }
 
     /// The members, for a look without decoding.

@@ -8,7 +8,7 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::engine::Instant;
 use crate::exec::child::{Child, Ending, Leftovers, Output};
@@ -90,7 +90,7 @@ fn run(command: &[&str]) -> Result<(), String> {
     let words: Vec<CString> = command.iter().filter_map(|word| CString::new(*word).ok()).collect();
     let words: Vec<_> = words.iter().map(AsRef::as_ref).collect();
     let mut child = Child::spawn(&words, &[], Output::Kept).map_err(|error| plain(&error))?;
-    let timeout = PollTimeout::try_from(RELOAD_MAX.as_millis()).unwrap_or(PollTimeout::MAX);
+    let timeout = clock::wait_for(clock::now().after(RELOAD_MAX));
     let _ = poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], timeout);
     match child.reap(Leftovers::Left) {
         Some(Ending::Exited(0)) => Ok(()),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::engine::Instant;
@@ -85,9 +85,7 @@ impl Worker {
 
     fn wait(&self) {
         let next = self.due.map_or(self.party.next_deadline(), |(at, _)| at.min(self.party.next_deadline()));
-        // A millisecond more than is left, for the wait ends before that.
-        let left = next.since(clock::now()).as_millis().saturating_add(1);
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let timeout = clock::wait_for(next);
         let nudge = PollFd::new(self.mail.nudged().as_fd(), PollFlags::POLLIN);
         let _ = match &self.inotify {
             Some(inotify) => poll(&mut [nudge, PollFd::new(inotify.as_fd(), PollFlags::POLLIN)], timeout),

@@ -167,12 +167,8 @@ impl Eyes {
     fn wait(&self) {
         let settled = self.waiting.as_ref().map(|(_, _, at)| *at);
         let next = Instant::earliest(&[self.due.map(|(at, _)| at), settled]);
-        let left = next.map(|at| at.since(clock::now()));
-        let left = if self.watched.is_none() { Some(LOST_RETRY) } else { left };
-        // A millisecond more than is left, for the wait ends before that.
-        let timeout = left.map_or(PollTimeout::NONE, |left| {
-            PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
-        });
+        let next = if self.watched.is_none() { Some(clock::now().after(LOST_RETRY)) } else { next };
+        let timeout = next.map_or(PollTimeout::NONE, clock::wait_for);
         let fds = &mut [
             PollFd::new(self.inotify.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.shared.nudge.as_fd(), PollFlags::POLLIN),

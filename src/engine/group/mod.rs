@@ -29,10 +29,10 @@ use crate::config::model::{Base, Group as Config, GroupId, Place, TrackScope};
 use crate::limits;
 
 use super::action::{Action, Notice, RoleChange};
-use super::cx::{Cx, Tracks};
+use super::cx::Cx;
 use super::event::{CommandId, Remembered};
 use super::member::{Member, Rhythm, Watch};
-use super::role::{Cause, Epoch, Fault, Role};
+use super::role::{Cause, Epoch, Role};
 use super::time::Instant;
 use super::timers::Timer;
 use super::track::Carrier;
@@ -104,11 +104,10 @@ pub(super) struct Heard {
 impl Group {
     pub fn new(id: GroupId, cx: &Cx<'_>, remembered: Option<&Remembered>) -> Group {
         let config = &cx.config.groups[id.index()];
-        let mut members = Vec::new();
+        let (mut members, mut uses) = (Vec::new(), Vec::new());
         for id in &config.instances {
             members.push(Member::new(*id, cx.instance(*id)));
         }
-        let mut uses = Vec::new();
         for track in &config.tracks {
             uses.push(Use::new(track.clone()));
         }
@@ -275,9 +274,7 @@ impl Group {
         for used in &mut self.uses {
             if used.config.scope == TrackScope::MasterOnly {
                 used.remembered = false;
-                if let Tracks::Step(tracks) = &mut cx.tracks {
-                    tracks[used.config.track.index()].forget(cx.now);
-                }
+                cx.forget(used.config.track);
             }
         }
         self.priority = self.effective(cx);
@@ -400,10 +397,4 @@ impl Group {
 /// Whether a verdict counts against the node.
 fn is_down(verdict: TrackState) -> bool {
     verdict == TrackState::Down
-}
-
-/// A fault of a member's link.
-fn link_fault(member: &Member, cx: &Cx<'_>) -> Option<Fault> {
-    let instance = cx.instance(member.id).name.clone();
-    member.problem.filter(|_| !member.awaited).map(|problem| Fault::Link { instance, problem })
 }

@@ -7,11 +7,12 @@ use crate::limits;
 
 use super::super::cx::Cx;
 use super::super::event::Maintenance;
+use super::super::member::Member;
 use super::super::role::Fault;
 use super::super::time::Instant;
 use super::super::track::rise_time;
 use super::super::view::TrackState;
-use super::{Group, State, command::Giving, is_down, link_fault};
+use super::{Group, State, command::Giving, is_down};
 
 /// Said by nobody: a node that does not know its place yet.
 pub(super) const UNKNOWN: u8 = FAULT;
@@ -285,4 +286,10 @@ impl Group {
         self.unapplied_until = None;
         self.refresh(cx);
     }
+}
+
+/// A fault of a member's link.
+fn link_fault(member: &Member, cx: &Cx<'_>) -> Option<Fault> {
+    let problem = member.problem.filter(|_| !member.awaited)?;
+    Some(Fault::Link { instance: cx.instance(member.id).name.clone(), problem })
 }

@@ -7,7 +7,7 @@ use crate::config::model::{Base, Mode, Preempt};
 use crate::wire::types::Version;
 
 use super::super::action::{Action, Notice};
-use super::super::cx::{Cx, Tracks};
+use super::super::cx::Cx;
 use super::super::event::Round;
 use super::super::member::{Found, Watch};
 use super::super::role::{Cause, Role};
@@ -210,9 +210,7 @@ impl Group {
     pub(super) fn consider(&mut self, cx: &mut Cx<'_>) {
         self.claim.stop();
         let State::Standby(standby) = &self.state else { return };
-        let Some(present) = standby.master.filter(|_| !self.is_mute()) else {
-            return;
-        };
+        let Some(present) = standby.master.filter(|_| !self.is_mute()) else { return };
         match present.lowered {
             Some(lowered) => self.told(cx, &present, lowered),
             None => {
@@ -284,11 +282,7 @@ impl Group {
         let mut doubts = Vec::new();
         for at in 0..self.uses.len() {
             if self.in_doubt(cx, at) && self.uses[at].config.places.contains(self.place) {
-                let track = self.uses[at].config.track;
-                let config = &cx.config.tracks[track.index()];
-                if let Tracks::Step(tracks) = &mut cx.tracks {
-                    doubts.push((at, tracks[track.index()].ask(cx.now, config, cx.out)));
-                }
+                doubts.extend(cx.ask(self.uses[at].config.track).map(|round| (at, round)));
             }
         }
         if let State::Standby(standby) = &mut self.state {

@@ -12,7 +12,6 @@
 //! Texts have their length (2) before them. A later version may append fields to a message that does not end with a
 //! list; kinds that are not known are left out.
 
-use crate::collect::IntoVec as _;
 use crate::limits;
 use crate::peer::message::clean;
 use crate::sync::bytes::{Bytes, put_text};
@@ -90,24 +89,31 @@ impl Hello {
 /// What a source has, in parts.
 pub fn encode_list(number: u32, entries: &[Entry]) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
-    let mut body = Vec::new();
+    let mut part = list_part(number, 0);
     for entry in entries {
-        if body.len() >= PART_BYTES {
-            parts.push(core::mem::take(&mut body));
+        if part.len() >= LIST_HEAD.saturating_add(PART_BYTES) {
+            parts.push(part);
+            part = list_part(number, parts.len());
         }
-        put_entry(entry, &mut body);
+        put_entry(entry, &mut part);
     }
-    parts.push(body);
-    let last = parts.len().saturating_sub(1);
-    let head = |(at, body): (usize, Vec<u8>)| {
-        let mut out = number.to_be_bytes().to_vec();
-        out.extend(u16::try_from(at).unwrap_or(u16::MAX).to_be_bytes());
-        out.push((at == last).into());
-        out.extend(body);
-        out
-    };
-    parts.into_iter().enumerate().map(head).into_vec()
+    if let Some(last) = part.get_mut(LIST_HEAD - 1) {
+        *last = 1;
+    }
+    parts.push(part);
+    parts
 }
+
+/// A part of a list without entries, which is not the last one.
+fn list_part(number: u32, at: usize) -> Vec<u8> {
+    let mut out = number.to_be_bytes().to_vec();
+    out.extend(u16::try_from(at).unwrap_or(u16::MAX).to_be_bytes());
+    out.push(0);
+    out
+}
+
+/// Number, part, and whether it is the last one.
+const LIST_HEAD: usize = 7;
 
 fn put_entry(entry: &Entry, out: &mut Vec<u8>) {
     let (kind, hash, size, why) = match &entry.kind {

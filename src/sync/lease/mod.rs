@@ -133,7 +133,11 @@ impl Client {
     }
 
     fn word(&self, number: usize) -> &str {
-        self.0.split(' ').nth(number).unwrap_or(NONE)
+        let mut words = self.0.split(' ');
+        for _ in 0..number {
+            words.next();
+        }
+        words.next().unwrap_or(NONE)
     }
 }
 

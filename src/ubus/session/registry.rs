@@ -132,10 +132,13 @@ impl Session {
     /// Takes the next step of everything that waits for one.
     pub(super) fn register(&mut self, now: u64) {
         self.registry.retry_at = None;
-        let entries = &self.registry.entries;
-        let idle = entries.iter().filter(|(_, entry)| entry.stage == Stage::Idle);
-        let keys: Vec<Key> = idle.map(|(key, _)| key).collect();
-        for key in keys {
+        let mut idle = Vec::new();
+        for (key, entry) in self.registry.entries.iter() {
+            if entry.stage == Stage::Idle {
+                idle.push(key);
+            }
+        }
+        for key in idle {
             self.step(now, key);
         }
     }

@@ -46,9 +46,13 @@ impl Session {
 
     /// Ends calls that nobody answered in time.
     pub(super) fn expire_calls(&mut self, now: u64) {
-        let late = |(id, call): (CallId, &PendingCall)| (call.deadline <= now).then_some(id);
-        let calls: Vec<CallId> = self.calls.iter().filter_map(late).collect();
-        for id in calls {
+        let mut late = Vec::new();
+        for (id, call) in self.calls.iter() {
+            if call.deadline <= now {
+                late.push(id);
+            }
+        }
+        for id in late {
             self.answer(id, Err(Status::Timeout));
         }
     }
