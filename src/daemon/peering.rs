@@ -291,7 +291,7 @@ impl Daemon {
             let (role, epoch) = engine.role(id);
             (role == Role::Master).then_some(epoch.0)
         };
-        self.peering.kept.heard(peer, &life, &state, &mastership);
+        self.peering.kept.heard(peer, life, &state, &mastership);
         for group in state.groups.iter().filter(|group| group.kept) {
             if let Some(group) = group_id(&config, &group.name) {
                 self.step(now, Event::Kept { group });
