@@ -115,6 +115,13 @@ fn changes_of_a_server_are_told_soon_and_its_release_too() {
 
 #[test]
 fn server_that_writes_all_the_time_loses_nothing_and_releases_nothing() {
+    let known =
+        (0..20).find_map(|_| while_it_writes()).expect("no machine so busy that each writer is stopped");
+    assert_eq!((known.leases.len(), known.releases, known.dropped), (1500, 0, 0));
+}
+
+/// `None` if the system stopped the server within a write, for so long that half a text must look whole.
+fn while_it_writes() -> Option<Known> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("dhcp.leases");
     let watcher = watched(&path);
@@ -128,7 +135,11 @@ fn server_that_writes_all_the_time_loses_nothing_and_releases_nothing() {
     while StdInstant::now() < end {
         host = host % 1500 + 1;
         server.renew(host);
+        let before = StdInstant::now();
         server.write();
+        if before.elapsed() >= SETTLED_AFTER {
+            return None;
+        }
         known.take(&watcher);
         std::thread::sleep(StdDuration::from_millis(2));
     }
@@ -139,7 +150,7 @@ fn server_that_writes_all_the_time_loses_nothing_and_releases_nothing() {
         let sum: u64 = known.leases.values().map(|end| base + end.since(now).as_secs()).sum();
         sum.abs_diff(total) <= 2 * 1500
     });
-    assert_eq!((known.leases.len(), known.releases, known.dropped), (1500, 0, 0));
+    Some(known)
 }
 
 #[test]
