@@ -1,4 +1,4 @@
-//! JSON text (RFC 8259): what people and scripts see of blobmsg tables.
+//! JSON text (RFC 8259): what people and scripts see of blobmsg tables. The program only writes it; [`parse`] is for tests.
 
 use core::fmt::{self, Write as _};
 
