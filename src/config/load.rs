@@ -88,17 +88,6 @@ impl Loaded {
 }
 
 impl Variants {
-    /// Those of a node's addresses on which its configuration depends.
-    pub fn decisive(&self, own: &[IpAddr]) -> Vec<IpAddr> {
-        let mut all = Vec::new();
-        for only in self.drafts.only_of_sections() {
-            if own.contains(&only.value) && !all.contains(&only.value) {
-                all.push(only.value);
-            }
-        }
-        all
-    }
-
     /// The configuration of the node with these addresses.
     ///
     /// # Errors

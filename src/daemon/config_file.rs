@@ -17,9 +17,6 @@ pub struct ConfigFile {
     path: PathBuf,
     /// What is in force: for every node, and for each; `None` until a file was good.
     in_force: Option<(Arc<Config>, Option<Variants>)>,
-    /// The one for a node with these addresses, for as long as it is.
-    own: Option<(Vec<IpAddr>, Arc<Config>)>,
-    idle: Arc<Config>,
     /// Why the file as it was read last is not.
     errors: Vec<String>,
     warnings: Vec<String>,
@@ -30,23 +27,13 @@ pub struct ConfigFile {
 impl ConfigFile {
     /// Nothing has been read yet.
     pub fn new(path: PathBuf) -> ConfigFile {
-        ConfigFile {
-            path,
-            in_force: None,
-            own: None,
-            idle: Arc::new(Config::idle()),
-            errors: Vec::new(),
-            warnings: Vec::new(),
-            content: None,
-        }
+        ConfigFile { path, in_force: None, errors: Vec::new(), warnings: Vec::new(), content: None }
     }
 
     /// Reads the file again. If it is in order it is in force, else what was in force before still is.
     pub fn read(&mut self) -> Checked {
         let (checked, loaded) = check_content(&self.path);
-        // The same text says the same: what is made of it stays, and is known by that.
-        if let Some((loaded, content)) = loaded.filter(|(_, content)| self.content != Some(*content)) {
-            self.own = None;
+        if let Some((loaded, content)) = loaded {
             self.in_force = Some((Arc::new(loaded.config), loaded.variants));
             self.content = Some(content);
         }
@@ -55,25 +42,18 @@ impl ConfigFile {
     }
 
     /// The configuration in force, for a node with these addresses: without anything in it if it is disabled, or if no
-    /// file was ever good. The same one as long as neither the text nor an address that matters changes.
-    pub fn config(&mut self, own: &[IpAddr]) -> Arc<Config> {
-        let Some((common, variants)) = &self.in_force else { return Arc::clone(&self.idle) };
-        let decisive = variants.as_ref().map(|variants| variants.decisive(own)).unwrap_or_default();
-        let config = match (&self.own, variants) {
-            (_, None) => common,
-            (Some((known, config)), Some(_)) if *known == decisive => config,
-            (_, Some(variants)) => {
-                let config = match variants.for_node(own) {
-                    Ok(config) => Arc::new(config),
-                    Err(rejected) => {
-                        log::error!("{}", sentences(&rejected.errors).join("; "));
-                        Arc::clone(common)
-                    }
-                };
-                &self.own.insert((decisive, config)).1
+    /// file was ever good.
+    pub fn config(&self, own: &[IpAddr]) -> Arc<Config> {
+        let Some((common, variants)) = &self.in_force else { return Arc::new(Config::idle()) };
+        let config = match variants.as_ref().map(|variants| variants.for_node(own)) {
+            None => Arc::clone(common),
+            Some(Ok(config)) => Arc::new(config),
+            Some(Err(rejected)) => {
+                log::error!("{}", sentences(&rejected.errors).join("; "));
+                Arc::clone(common)
             }
         };
-        Arc::clone(if config.enabled { config } else { &self.idle })
+        if config.enabled { config } else { Arc::new(Config::idle()) }
     }
 
     /// What the file says to every router, for comparing it with another router's.

@@ -58,7 +58,7 @@ impl Daemon {
     /// Brings the file's configuration into force, as it is for a node with our addresses.
     fn apply(&mut self, now: Instant) {
         let config = self.file.config(&self.system.own_addresses());
-        if !Arc::ptr_eq(&config, &self.config) {
+        if config != self.config {
             // The engine says when the hands have to change over: `adopt`.
             self.step(now, Event::Config(config));
         }

@@ -16,7 +16,7 @@ use super::{Engine, Results, ids};
 
 impl Engine {
     pub(super) fn reload(&mut self, now: Instant, config: Arc<Config>, out: &mut Vec<Action>) {
-        if self.stopping || Arc::ptr_eq(&self.config, &config) {
+        if self.stopping || *self.config == *config {
             return;
         }
         self.leave_removed(now, &config, out);
