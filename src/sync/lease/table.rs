@@ -261,10 +261,12 @@ impl<'a> Iterator for Lacking<'a> {
         loop {
             let ((node, seq), address) = self.rest.next()?;
             let known = self.have.of(*node);
-            if *seq <= known {
-                self.rest = self.table.order.from(&(*node, known.saturating_add(1)));
-            } else if let Some(entry) = self.table.entries.get(address) {
-                return Some((*address, entry));
+            if *seq > known {
+                if let Some(entry) = self.table.entries.get(address) {
+                    return Some((*address, entry));
+                }
+            } else if let Some(next) = known.checked_add(1) {
+                self.rest = self.table.order.from(&(*node, next));
             }
         }
     }

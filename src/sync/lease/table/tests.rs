@@ -52,6 +52,20 @@ fn standby_has_what_it_was_sent_and_then_lacks_nothing() {
 }
 
 #[test]
+fn the_last_of_all_numbers_ends_the_search() {
+    let mut table = Table::new(A);
+    let stamp = Stamp { term: 1, node: B, seq: u64::MAX };
+    let entry = Entry { stamp, client: Some(client(1)), life: Life::Forever };
+    assert_ne!(table.merge(at(1), entry), Merged::Full);
+    let mut have = Have::default();
+    assert_eq!(table.lacking(&have).count(), 1);
+
+    have.add(B, u64::MAX);
+
+    assert_eq!(table.lacking(&have).take(2).count(), 0);
+}
+
+#[test]
 fn transfer_that_breaks_off_is_not_taken_for_complete() {
     let (mut a, mut b, mut c) = (Table::new(A), Table::new(B), Table::new(Node(3)));
     a.grant(at(1), client(1), hour());
