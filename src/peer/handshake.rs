@@ -67,12 +67,6 @@ impl fmt::Debug for Handshake {
     }
 }
 
-impl fmt::Debug for Seal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seal(..)")
-    }
-}
-
 impl Handshake {
     /// A handshake, and what the initiator says first (one scalar multiplication); `None` if the kernel has no
     /// randomness to give.
@@ -90,7 +84,7 @@ impl Handshake {
     }
 
     /// Takes in the other side's message: then the handshake is done, and the responder has its own message to say.
-    /// Without the key it costs some hashing only, with it one scalar multiplication, or two for the responder.
+    /// It costs the responder two scalar multiplications, without the key only some hashing; the initiator one.
     ///
     /// # Errors
     /// See [`Failure`].

@@ -10,6 +10,8 @@
 //!
 //! The tests hold both sides of it to another implementation.
 
+use core::fmt;
+
 use blake2::{Blake2s256, Digest as _};
 use chacha20poly1305::aead::AeadInPlace as _;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit as _};
@@ -99,53 +101,61 @@ impl Seal {
     /// Opens a message. They come in the order in which they were sealed, each once; nothing else opens.
     ///
     /// # Errors
-    /// [`Forged`], after which nothing opens that follows.
+    /// [`Forged`], after which the connection is to be closed.
     pub fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, Forged> {
         self.theirs.open(&[], sealed)
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal(..)")
     }
 }
 
 /// One direction (CipherState, §5.1).
 struct Cipher {
     key: Key,
-    /// Of the next message.
-    nonce: u64,
+    /// The nonce of the next message.
+    next: u64,
 }
 
 impl Cipher {
     fn new(key: Key) -> Cipher {
-        Cipher { key, nonce: 0 }
+        Cipher { key, next: 0 }
     }
 
     /// `None` once the nonces are used up.
     fn seal(&mut self, associated: &[u8], content: &[u8]) -> Option<Vec<u8>> {
-        let nonce = self.next_nonce()?;
+        let nonce = self.nonce()?;
         let mut sealed = content.to_vec();
         let tag = self.primitive().encrypt_in_place_detached(&nonce.into(), associated, &mut sealed).ok()?;
         sealed.extend_from_slice(&tag);
+        self.next = self.next.saturating_add(1);
         Some(sealed)
     }
 
+    /// What does not open changes nothing.
     fn open(&mut self, associated: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Forged> {
         let (content, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(Forged)?;
-        let nonce = self.next_nonce().ok_or(Forged)?;
+        let nonce = self.nonce().ok_or(Forged)?;
         let mut content = content.to_vec();
         let opened =
             self.primitive().decrypt_in_place_detached(&nonce.into(), associated, &mut content, tag.into());
-        opened.map(|()| content).map_err(|_| Forged)
+        opened.map_err(|_| Forged)?;
+        self.next = self.next.saturating_add(1);
+        Ok(content)
     }
 
     fn primitive(&self) -> ChaCha20Poly1305 {
         ChaCha20Poly1305::new(&self.key.into())
     }
 
-    /// Four bytes of zero and the counter, little endian (§12.3).
-    fn next_nonce(&mut self) -> Option<[u8; 12]> {
-        let counter = self.nonce;
-        self.nonce = counter.checked_add(1)?;
+    /// Four bytes of zero and the counter, little endian (§12.3), whose last value is never used (§5.1).
+    fn nonce(&self) -> Option<[u8; 12]> {
         let mut nonce = [0; 12];
-        *nonce.last_chunk_mut()? = counter.to_le_bytes();
-        Some(nonce)
+        *nonce.last_chunk_mut()? = self.next.to_le_bytes();
+        Some(nonce).filter(|_| self.next != u64::MAX)
     }
 }
 

@@ -1,5 +1,3 @@
-use core::fmt;
-
 use proptest::prelude::*;
 use snow::{HandshakeState, TransportState};
 
@@ -124,11 +122,9 @@ fn messages_open_in_their_order_each_once() {
     let [mut ours, mut theirs] = pair();
     let [first, second] = [b"first", b"other"].map(|content| ours.seal(content).unwrap());
     assert_eq!(theirs.open(&second), Err(Forged));
-    let [mut ours, mut theirs] = pair();
-    let again = ours.seal(b"first").unwrap();
-    assert_eq!(again, first, "the same keys, as the same private ones were given");
     assert_eq!(theirs.open(&first).as_deref(), Ok(&b"first"[..]));
     assert_eq!(theirs.open(&first), Err(Forged));
+    assert_eq!(theirs.open(&second).as_deref(), Ok(&b"other"[..]));
 }
 
 #[test]
@@ -150,7 +146,7 @@ fn messages_have_the_length_that_noise_allows() {
 
 #[test]
 fn the_last_nonce_is_never_used() {
-    let mut cipher = Cipher { key: [1; 32], nonce: u64::MAX - 1 };
+    let mut cipher = Cipher { key: [1; 32], next: u64::MAX - 1 };
     assert!(cipher.seal(&[], b"last").is_some());
     assert_eq!(cipher.seal(&[], b"one more"), None);
 }
