@@ -53,9 +53,9 @@ impl Decimal {
         Some(Decimal { millionths: if number.starts_with('-') { size.saturating_neg() } else { size } })
     }
 
-    /// So many thousandths.
-    pub const fn thousandths(count: i64) -> Decimal {
-        Decimal { millionths: count.saturating_mul(1000) }
+    /// So many thousandths, 2^42 - 1 at most, either way: what is written can be read.
+    pub fn thousandths(count: i64) -> Decimal {
+        Decimal { millionths: count.saturating_mul(1000).clamp(-LARGEST, LARGEST) }
     }
 
     /// What stands before the point; 0 of what is negative.
@@ -123,6 +123,8 @@ const MANTISSA_BITS: u32 = 52;
 const BIAS: u32 = 1075;
 /// 2^42.
 const END: i64 = 1_000_000 << 42;
+/// The largest below it that a double has exactly.
+const LARGEST: i64 = END - 1_000_000;
 /// Further digits say nothing that is kept.
 const DIGITS_FULL: u64 = 1_000_000_000_000_000_000;
 /// No number has such an exponent, whatever stands before it: texts are shorter than this.
@@ -186,7 +188,9 @@ mod tests {
         let time = Duration::from_nanos(1_234_567_890);
         assert_eq!(Decimal::seconds(time).to_string(), "1.234");
         assert_eq!(Decimal::milliseconds(time).to_string(), "1234.567");
-        assert_eq!(Decimal::seconds(Duration::MAX).millionths, i64::MAX);
+        for far in [Decimal::seconds(Duration::MAX), Decimal::thousandths(i64::MIN)] {
+            assert_eq!(Decimal::from_double(far.to_double()), Some(far));
+        }
     }
 
     proptest! {
