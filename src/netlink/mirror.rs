@@ -12,8 +12,7 @@ use super::{Address, Event, IfIndex, IfName, Link, Port};
 pub struct Mirror {
     /// By number.
     links: Vec<Link>,
-    /// In the order in which they were told of: of a device's IPv4 addresses the first is its primary one.
-    /// By device.
+    /// By device; those of one in the order in which they were told of: the first IPv4 address is its primary one.
     addresses: Vec<Address>,
 }
 
@@ -55,13 +54,12 @@ impl Mirror {
     }
 
     fn set_address(&mut self, address: &Address) {
-        if let Some(known) = self.addresses.iter_mut().find(|known| is_same(known, address)) {
+        let places = self.places(address.index);
+        let of_device = self.addresses.get_mut(places.clone()).unwrap_or_default();
+        if let Some(known) = of_device.iter_mut().find(|known| is_same(known, address)) {
             *known = *address;
-            return;
-        }
-        let Range { start, end } = self.places(address.index);
-        if end.saturating_sub(start) < ADDRESSES_MAX {
-            self.addresses.insert(end, *address);
+        } else if places.len() < ADDRESSES_MAX {
+            self.addresses.insert(places.end, *address);
         }
     }
 

@@ -90,7 +90,7 @@ impl Route {
         request
     }
 
-    /// Reads the payload of `RTM_NEWROUTE` and `RTM_DELROUTE`. `None` for what is no forwarding entry of
+    /// Reads the payload of `RTM_NEWROUTE`. `None` for what is no forwarding entry of
     /// IPv4 or IPv6 (cached routes, multicast routing).
     pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;

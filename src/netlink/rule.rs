@@ -57,7 +57,7 @@ impl Rule {
         request
     }
 
-    /// Reads the payload of `RTM_NEWRULE` and `RTM_DELRULE`. `None` for rules of other families.
+    /// Reads the payload of `RTM_NEWRULE`. `None` for rules of other families.
     pub(super) fn parse(payload: &[u8]) -> Result<Option<Event>, ParseError> {
         let (header, rest) = payload.split_first_chunk::<HEADER_SIZE>().ok_or(ParseError::ShortHeader)?;
         let [family, to_length, from_length, _, table, _, _, action, ..] = *header;

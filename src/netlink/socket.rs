@@ -24,10 +24,6 @@ impl Groups {
     pub const LINKS: Groups = Groups(libc::RTMGRP_LINK as u32);
     /// Addresses of both families.
     pub const ADDRESSES: Groups = Groups((libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR) as u32);
-    /// Routes of both families.
-    pub const ROUTES: Groups = Groups((libc::RTMGRP_IPV4_ROUTE | libc::RTMGRP_IPV6_ROUTE) as u32);
-    /// Rules of both families (`RTNLGRP_IPV4_RULE` is 8, `RTNLGRP_IPV6_RULE` 19).
-    pub const RULES: Groups = Groups(1 << (8 - 1) | 1 << (19 - 1));
 
     /// Both sets.
     pub const fn with(self, other: Groups) -> Groups {
