@@ -2,7 +2,7 @@
 //! number behind it.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use crate::sync::file::rules::FRESH;
@@ -35,7 +35,7 @@ impl Asides {
     pub fn add(&self, path: &str, content: &[u8]) -> Result<(), String> {
         let mut bytes = content.len() as u64;
         let (mut count, mut last) = (0usize, 0u32);
-        for kept in self.files() {
+        for kept in self.list().map_err(|error| not_kept(&error))? {
             bytes = bytes.saturating_add(fs::metadata(&kept.place).map_or(0, |it| it.len()));
             if kept.path == path {
                 count = count.saturating_add(1);
@@ -52,7 +52,7 @@ impl Asides {
             ));
         }
         let written = self.write(path, last.saturating_add(1), content);
-        written.map_err(|error| format!("can't be kept aside: {}", words(&error)))
+        written.map_err(|error| not_kept(&error))
     }
 
     fn write(&self, path: &str, number: u32, content: &[u8]) -> io::Result<()> {
@@ -64,15 +64,28 @@ impl Asides {
         disk::open(&self.0, disk::OFlag::O_RDONLY)?.sync_all()
     }
 
-    /// What is kept.
+    /// What is kept, as far as that can be told.
     pub fn files(&self) -> Vec<Kept> {
+        self.list().unwrap_or_default()
+    }
+
+    fn list(&self) -> io::Result<Vec<Kept>> {
+        let names = match disk::names(&self.0) {
+            // Nothing was ever kept.
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
         let mut all = Vec::new();
-        for name in disk::names(&self.0).unwrap_or_default() {
+        for name in names {
             let Some((path, number)) = name.rsplit_once('.') else { continue };
             if let Ok(number) = number.parse() {
                 all.push(Kept { path: path.replace('%', "/"), number, place: self.0.join(&name) });
             }
         }
-        all
+        Ok(all)
     }
+}
+
+fn not_kept(error: &io::Error) -> String {
+    format!("can't be kept aside: {}", words(error))
 }

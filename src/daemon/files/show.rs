@@ -24,7 +24,7 @@ impl Files {
     /// For the status.
     pub fn status(&self, now: Instant) -> Vec<SharedFile> {
         let stalled = self.stalled(now);
-        let new = |path: &str, state: State, is_sent| SharedFile {
+        let shown_as = |path: &str, state: State, is_sent| SharedFile {
             path: path.to_owned(),
             state: if stalled.is_some() { State::Failed } else { state }.name().into(),
             direction: Some(if is_sent { "sent" } else { "received" }.into()),
@@ -33,7 +33,7 @@ impl Files {
         };
         let mut shown = Vec::new();
         for row in &self.known.view.rows {
-            let mut file = new(&row.path, row.state, row.is_sent);
+            let mut file = shown_as(&row.path, row.state, row.is_sent);
             file.last_success = row.level.map(|at| Decimal::seconds(now.since(at)));
             file.last_error = file.last_error.or_else(|| row.why.clone());
             file.asides.clone_from(&row.asides);
@@ -42,7 +42,7 @@ impl Files {
         // Until the thread has said something there is nothing but their names.
         if self.mail.is_some() && shown.is_empty() {
             for path in &self.rules.roots {
-                shown.push(new(path, State::Pending, self.is_source));
+                shown.push(shown_as(path, State::Pending, self.is_source));
             }
         }
         shown
