@@ -128,8 +128,12 @@ fn import(file: &Path) -> u8 {
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.
 fn keygen(file: &Path) -> u8 {
-    let made = disk::make_above(file, 0o700).map_err(key::Error::Io);
-    match made.and_then(|()| Key::generate()?.write(file)) {
+    let dir = disk::split(file).0;
+    if let Err(error) = disk::make_dirs(dir, 0o700) {
+        complain(&format!("{}: {}", dir.display(), disk::plain(&error)));
+        return CRITICAL;
+    }
+    match Key::generate().and_then(|key| key.write(file)) {
         Ok(()) => print(&format!("{}: written. The other router needs the same file.\n", file.display())),
         Err(error) => {
             complain(&format!("{}: {error}", file.display()));

@@ -1,4 +1,4 @@
-//! Files: read up to a limit, put in place whole, and their errors in words.
+//! Files and directories: opened, made, read up to a limit, put in place whole; paths, and errors in words.
 
 use core::fmt;
 use std::ffi::OsStr;
@@ -124,9 +124,18 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Whether two paths are the same letter by letter. The standard library compares them by their parts, in a kilobyte.
+/// Whether two paths are the same letter by letter, but for slashes at the end. The standard library compares them by
+/// their parts, in a kilobyte.
 pub fn is_same(one: &Path, other: &Path) -> bool {
-    one.as_os_str() == other.as_os_str()
+    trimmed(one) == trimmed(other)
+}
+
+fn trimmed(path: &Path) -> &[u8] {
+    let mut bytes = path.as_os_str().as_bytes();
+    while let Some(shorter) = bytes.strip_suffix(b"/") {
+        bytes = shorter;
+    }
+    bytes
 }
 
 /// A path's directory, and its name in there, as they are written. A name alone is in no directory.
@@ -253,6 +262,8 @@ mod tests {
         assert_eq!(sibling(Path::new("/etc/config/gwha"), "dhcp"), Path::new("/etc/config/dhcp"));
         assert_eq!(sibling(Path::new("gwha"), "dhcp"), Path::new("dhcp"));
         assert_eq!(beside(Path::new("/run/gwha/owned"), ".new"), Path::new("/run/gwha/owned.new"));
+        assert!(is_same(Path::new("/var/run/gwha//"), Path::new("/var/run/gwha")));
+        assert!(!is_same(Path::new("/var/run/gwha/2"), Path::new("/var/run/gwha")));
     }
 
     #[test]

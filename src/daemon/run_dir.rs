@@ -77,8 +77,8 @@ fn lock(path: &Path) -> Result<Flock<File>, Error> {
 }
 
 fn in_use(lock: &Path, by: &str) -> Error {
-    let what = format!("{} is held by another gwha (process {by})", lock.display());
-    Error::new(&what, "a second daemon needs a --run-dir of its own")
+    let why = format!("held by another gwha (process {by}); a second daemon needs a --run-dir of its own");
+    Error::new(&lock.to_string_lossy(), &why)
 }
 
 fn owner(file: &File) -> String {
