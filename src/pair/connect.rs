@@ -91,6 +91,8 @@ fn connect(place: &Place, host: Ipv4Addr) -> io::Result<Socket> {
     socket.set_write_timeout(Some(CONNECT_PATIENCE))?;
     match socket.connect(&SocketAddr::new(host.into(), PORT).into()) {
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Err(ErrorKind::TimedOut.into()),
+        // Stopped and continued (Ctrl-Z).
+        Err(error) if error.kind() == ErrorKind::Interrupted => connect(place, host),
         connected => connected.map(|()| socket),
     }
 }
