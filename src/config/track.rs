@@ -122,6 +122,7 @@ fn asked(reader: &mut Reader<'_>, kind: TrackType) -> Asked {
     let asked = match kind {
         TrackType::Ping => TrackKind::Ping { targets: hosts },
         TrackType::Arp => TrackKind::Arp { targets: hosts },
+        // The last two have no targets, and have gone above.
         TrackType::Tcp | TrackType::Link | TrackType::Script => TrackKind::Tcp { targets: sockets },
     };
     (addresses, Some(asked))

@@ -64,8 +64,8 @@ impl Plan {
     ) -> Plan {
         let mut plan = Plan::default();
         let Some(sync) = &config.sync else { return plan };
-        let mut add = |name: &str, all: &[IpAddr], own: Option<IpAddr>, link: LinkId| {
-            if let (Some(own), Some(device), true) = (own, device(link), plan.routes.len() < ROUTES_MAX) {
+        let mut add = |name: &str, all: &[IpAddr], at: Option<IpAddr>, link: LinkId| {
+            if let (Some(own), Some(device), true) = (at, device(link), plan.routes.len() < ROUTES_MAX) {
                 plan.routes.push(Route { name: name.to_owned(), device, own, others: others(all, own) });
             }
         };

@@ -97,6 +97,7 @@ impl Toolbox<'_, '_> {
                 Op::Write(path, text) => recipe::write(path, text),
                 Op::Remove(path) => recipe::remove(path),
                 Op::Loaded(loaded) => {
+                    self.tools.loaded.retain(|it| it.table != loaded.table);
                     self.tools.loaded.push(loaded.clone());
                     Ok(())
                 }
@@ -172,7 +173,7 @@ impl Toolbox<'_, '_> {
             Kind::Route => route::look(&mut self.tools.netlink, &duty.name)?,
             Kind::Interface => self.interface(&duty.name, wanted)?,
             Kind::Service => {
-                self.attempt(&duty.name, "running")?;
+                self.then_try(&duty.name, "running")?;
                 return Ok(Then::ByStatus { zero: Seen::As(Side::Master), other: Seen::As(Side::Standby) });
             }
             Kind::Reload => Seen::Unknown,
@@ -193,7 +194,7 @@ impl Toolbox<'_, '_> {
             Kind::Service => self.bring_service(&duty.name, side),
             Kind::Reload => {
                 if side == Side::Master {
-                    self.run(&duty.name, "reload")?;
+                    self.then_run(&duty.name, "reload")?;
                 }
                 Ok(Then::to(side))
             }
@@ -225,7 +226,7 @@ impl Toolbox<'_, '_> {
         if !matches!(seen, Seen::As(_)) {
             return Ok(Then::Is(seen));
         }
-        self.attempt("dnsmasq", "running")?;
+        self.then_try("dnsmasq", "running")?;
         Ok(Then::ByStatus { zero: seen, other: Seen::Neither })
     }
 
@@ -252,7 +253,7 @@ impl Toolbox<'_, '_> {
         let text = dnsmasq::drop_in(&self.scene.served(duty), &self.tools.dhcp, side);
         let files = self.drop_ins(duty)?;
         self.ops.push(Op::Remove(stamp.clone()));
-        self.attempt("dnsmasq", "stop")?;
+        self.then_try("dnsmasq", "stop")?;
         for file in files {
             self.ops.push(match side {
                 Side::Master | Side::Standby => Op::Write(file, text.clone()),
@@ -262,7 +263,7 @@ impl Toolbox<'_, '_> {
         if side == Side::Master {
             self.ops.push(Op::PrepareLeases);
         }
-        self.run("dnsmasq", "start")?;
+        self.then_run("dnsmasq", "start")?;
         if side != Side::Gone {
             self.ops.push(Op::Write(stamp, text));
         }

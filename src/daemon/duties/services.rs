@@ -89,14 +89,14 @@ impl Toolbox<'_, '_> {
     }
 
     /// A step: a service is told something, and has to do it.
-    pub(super) fn run(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
+    pub(super) fn then_run(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
         let program = self.service(name, verb)?;
         self.ops.push(Op::Run(program));
         Ok(())
     }
 
     /// A step: a service is told something, whether it does it or not.
-    pub(super) fn attempt(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
+    pub(super) fn then_try(&mut self, name: &str, verb: &str) -> Result<(), Box<str>> {
         let program = self.service(name, verb)?;
         self.ops.push(Op::Try(program));
         Ok(())
@@ -114,8 +114,8 @@ impl Toolbox<'_, '_> {
 
     pub(super) fn bring_service(&mut self, name: &str, side: Side) -> Begun {
         match side {
-            Side::Master => self.run(name, "start")?,
-            Side::Standby => self.run(name, "stop")?,
+            Side::Master => self.then_run(name, "start")?,
+            Side::Standby => self.then_run(name, "stop")?,
             Side::Gone => {
                 // As it would be after a boot without gwha.
                 let script = format!("/etc/init.d/{name}");

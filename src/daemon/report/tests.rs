@@ -1,4 +1,3 @@
-use crate::ubus::Decimal;
 use std::fs;
 use std::net::IpAddr;
 
@@ -7,7 +6,7 @@ use crate::engine::{Action, Boot, Engine, Event, Instant, LinkCondition, LinkSta
 use crate::netlink::IfName;
 use crate::reconcile::Row;
 use crate::status::{Health, Status};
-use crate::ubus::{Data, Table, Value};
+use crate::ubus::{Data, Decimal, Table, Value};
 use crate::wire::ethernet::Mac;
 use crate::wire::types::{Interval, Version, Vrid};
 use crate::wire::vrrp::{Auth, ChecksumForm, Outgoing, Packet};
