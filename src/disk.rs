@@ -1,5 +1,6 @@
 //! Files and directories: opened, made, read up to a limit, put in place whole; paths, and errors in words.
 
+use core::ffi::CStr;
 use core::fmt;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -7,6 +8,8 @@ use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::NixPath as _;
+use nix::errno::Errno;
 pub use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkdir;
@@ -122,6 +125,32 @@ pub fn replace(path: &Path, mode: u32, content: &[u8]) -> io::Result<File> {
     file.write_all(content)?;
     fs::rename(&fresh, path)?;
     Ok(file)
+}
+
+/// How [`move_to`] deals with what is at the new name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// It gets the old name.
+    Exchange = libc::RENAME_EXCHANGE as isize,
+    /// It is in the way.
+    IfFree = libc::RENAME_NOREPLACE as isize,
+}
+
+/// Gives a file another name, in one step.
+///
+/// # Errors
+/// Those of `renameat2`: `NotFound`, `AlreadyExists`; `InvalidInput` where the file system can't do it.
+pub fn move_to(from: &Path, to: &Path, how: Move) -> io::Result<()> {
+    let moved = from.with_nix_path(|from| to.with_nix_path(|to| rename_at(from, to, how as u32)))??;
+    Errno::result(moved).map(drop).map_err(Into::into)
+}
+
+/// The system call: the C library of OpenWrt has no function for it.
+#[allow(unsafe_code)]
+fn rename_at(from: &CStr, to: &CStr, flags: u32) -> libc::c_long {
+    let here = libc::AT_FDCWD;
+    // SAFETY: the kernel reads the two texts, which end with NUL and outlive the call.
+    unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), flags) }
 }
 
 /// Whether two paths are the same letter by letter, but for slashes at the end. The standard library compares them by

@@ -52,6 +52,8 @@ struct Platter {
     fuel: Option<u32>,
     /// What was replaced or removed by what follows, since this was looked at last.
     overwritten: Vec<(String, Content)>,
+    /// Somebody edits the file that is replaced or removed next, in the very moment in which that happens.
+    hasty: Option<Content>,
 }
 
 impl Platter {
@@ -74,6 +76,14 @@ impl Platter {
     fn write(&mut self, path: &str, content: Content, meta: Meta) {
         self.ever.insert((path.to_owned(), hash(&shared(&content))));
         self.files.insert(path.to_owned(), (content, meta));
+    }
+
+    /// Whether the file is another one than was read, for somebody has just edited it.
+    fn is_edited_before(&mut self, entry: &Entry, own: Option<&[u8]>) -> bool {
+        if let Some(edit) = self.hasty.take_if(|_| entry.path != NETWORK) {
+            self.write(&entry.path, edit, entry.meta);
+        }
+        self.files.get(&entry.path).map(|(content, _)| content.as_slice()) != own
     }
 
     /// What people see.
@@ -112,16 +122,20 @@ impl Disk for Platter {
         Ok(self.files.get(path).map(|(content, _)| content.clone()))
     }
 
-    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
+    fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
         self.burn()?;
         self.fresh.insert(entry.path.clone());
         self.burn()?;
+        if self.is_edited_before(entry, own) {
+            self.fresh.remove(&entry.path);
+            return Ok(false);
+        }
         if let Some((old, _)) = self.files.get(&entry.path).cloned() {
             self.overwritten.push((entry.path.clone(), old));
         }
         self.fresh.remove(&entry.path);
         self.write(&entry.path, content.to_vec(), entry.meta);
-        self.burn()
+        self.burn().map(|()| true)
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
@@ -141,8 +155,11 @@ impl Disk for Platter {
         Ok(())
     }
 
-    fn remove(&mut self, entry: &Entry) -> Result<(), String> {
+    fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
         self.burn()?;
+        if entry.kind != Kind::Dir && self.is_edited_before(entry, own) {
+            return Ok(false);
+        }
         if let Some((old, _)) = self.files.remove(&entry.path) {
             self.overwritten.push((entry.path.clone(), old));
         } else {
@@ -152,7 +169,7 @@ impl Disk for Platter {
             }
             self.dirs.remove(&entry.path);
         }
-        self.burn()
+        self.burn().map(|()| true)
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
@@ -377,7 +394,12 @@ impl World {
                 let fuel = self.rng.below(8) as u32;
                 self.nodes[at].disk.fuel = Some(fuel + 1);
             }
-            97 => self.reboot(at),
+            97 if self.rng.below(2) == 0 => self.reboot(at),
+            97 => {
+                self.edits += 1;
+                let edit = format!("hasty edit {} on {at}\n", self.edits);
+                self.nodes[at].disk.hasty = Some(edit.into_bytes());
+            }
             98 => {
                 self.stand_by(master);
                 self.take_over(1 - master);

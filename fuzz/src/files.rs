@@ -40,14 +40,15 @@ impl Disk for Strict {
         Ok(self.0.get(path).cloned())
     }
 
-    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
+    fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
+        assert_eq!(self.0.get(&entry.path).map(Vec::as_slice), own, "{}", entry.path);
         assert!(rules().admit(&entry.path), "{}", entry.path);
         let Kind::File { hash: announced, .. } = entry.kind else { panic!("{entry:?}") };
         let is_kept: bool = entry.path == "/etc/config/dhcp";
         let is_it: Hash = hash(content);
         assert!(is_kept || is_it == announced, "{}", entry.path);
         self.0.insert(entry.path.clone(), content.to_vec());
-        Ok(())
+        Ok(true)
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
@@ -59,10 +60,10 @@ impl Disk for Strict {
         self.adjust(entry)
     }
 
-    fn remove(&mut self, entry: &Entry) -> Result<(), String> {
+    fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
         self.adjust(entry)?;
-        self.0.remove(&entry.path);
-        Ok(())
+        assert_eq!(self.0.remove(&entry.path).as_deref(), own, "{}", entry.path);
+        Ok(true)
     }
 
     fn put_aside(&mut self, path: &str, _: &[u8]) -> Result<(), String> {

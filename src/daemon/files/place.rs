@@ -9,7 +9,8 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, OFlag};
+use crate::disk::{self, Move, OFlag};
+use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
 
@@ -22,6 +23,17 @@ pub struct Dir(File);
 pub struct Place {
     dir: Dir,
     name: String,
+}
+
+/// What became of an exchange.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// It is done.
+    Done,
+    /// It is not, for somebody has edited what is here.
+    Edited,
+    /// The same; and this is an edit that has no place any more, for it was followed by another one within an instant.
+    Out(Vec<u8>),
 }
 
 impl Dir {
@@ -114,18 +126,70 @@ impl Place {
         if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
     }
 
-    /// Puts a content here, whole or not at all: beside first, and when it is on the disk, in the place.
+    /// Puts a content here, whole or not at all, if what is here is `own`: beside first, and when it is on the disk, in the
+    /// place.
     ///
     /// # Errors
     /// Those of the system calls. What was here is still here then.
-    pub fn replace(&self, content: &[u8], meta: Meta) -> io::Result<()> {
+    pub fn replace(&self, content: &[u8], meta: Meta, own: Option<&[u8]>) -> io::Result<Swap> {
+        self.with_fresh(|fresh| {
+            write_new(fresh, content, meta)?;
+            match own {
+                Some(own) => self.exchange(fresh, content, own),
+                None if move_if_free(fresh, &self.path())? => Ok(Swap::Done),
+                None => Ok(Swap::Edited),
+            }
+        })
+    }
+
+    /// Removes the file here, if it is `own`.
+    ///
+    /// # Errors
+    /// Those of the system calls.
+    pub fn remove(&self, own: &[u8]) -> io::Result<Swap> {
+        self.with_fresh(|fresh| {
+            fs::rename(self.path(), fresh)?;
+            if is(fresh, own) {
+                return Ok(Swap::Done);
+            }
+            if move_if_free(fresh, &self.path())? { Ok(Swap::Edited) } else { read(fresh).map(Swap::Out) }
+        })
+    }
+
+    /// Exchanges the fresh file with what is here. What an editor has put here since it was read is not lost: what came out is
+    /// looked at, and goes back if it is not `own`.
+    fn exchange(&self, fresh: &Path, content: &[u8], own: &[u8]) -> io::Result<Swap> {
+        let path = self.path();
+        match disk::move_to(fresh, &path, Move::Exchange) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Swap::Edited),
+            // jffs2 can't. What is edited between these two calls is lost there.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return if is(&path, own) {
+                    fs::rename(fresh, path).map(|()| Swap::Done)
+                } else {
+                    Ok(Swap::Edited)
+                };
+            }
+            exchanged => exchanged?,
+        }
+        if is(fresh, own) {
+            return Ok(Swap::Done);
+        }
+        match disk::move_to(fresh, &path, Move::Exchange) {
+            Ok(()) if is(fresh, content) => Ok(Swap::Edited),
+            // There was one more edit, of what was here for a moment; or all is gone from here.
+            Ok(()) | Err(_) => read(fresh).map(Swap::Out),
+        }
+    }
+
+    /// Does something with a file beside, which is gone in the end, but not before the names are on the disk.
+    fn with_fresh(&self, act: impl FnOnce(&Path) -> io::Result<Swap>) -> io::Result<Swap> {
         let fresh = self.fresh();
         let _ = fs::remove_file(&fresh);
-        let written = write_new(&fresh, content, meta).and_then(|()| fs::rename(&fresh, self.path()));
-        if written.is_err() {
-            let _ = fs::remove_file(&fresh);
-        }
-        written.and_then(|()| self.settle())
+        let done = act(&fresh);
+        let settled = if let Ok(Swap::Done) = done { self.settle() } else { Ok(()) };
+        let _ = fs::remove_file(&fresh);
+        settled.and(done)
     }
 
     /// Brings to the disk what has changed in the directory.
@@ -134,6 +198,29 @@ impl Place {
     /// Those of `fsync`.
     pub fn settle(&self) -> io::Result<()> {
         self.dir.0.sync_all()
+    }
+}
+
+/// The file at this name.
+fn read(at: &Path) -> io::Result<Vec<u8>> {
+    let file = disk::open(at, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)?;
+    disk::read(&file, limits::FILE_BYTES)
+}
+
+/// Whether it has this content.
+fn is(at: &Path, content: &[u8]) -> bool {
+    read(at).is_ok_and(|it| it == content)
+}
+
+/// Moves a file to a name that nothing has. Whether nothing had it.
+fn move_if_free(from: &Path, to: &Path) -> io::Result<bool> {
+    match disk::move_to(from, to, Move::IfFree) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => match fs::symlink_metadata(to) {
+            Ok(_) => Ok(false),
+            Err(_) => fs::rename(from, to).map(|()| true),
+        },
+        moved => moved.map(|()| true),
     }
 }
 

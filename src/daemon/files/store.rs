@@ -12,7 +12,7 @@ use crate::{disk, limits};
 
 use super::super::bounded::plain;
 use super::aside::Asides;
-use super::place::{self, Place};
+use super::place::{self, Place, Swap};
 use super::record;
 
 /// The disk.
@@ -90,9 +90,9 @@ impl Store {
         Ok(())
     }
 
-    fn try_replace(&self, entry: &Entry, content: &[u8]) -> io::Result<()> {
+    fn try_replace(&self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> io::Result<Swap> {
         self.make_above(&entry.path)?;
-        self.place(&entry.path)?.replace(content, entry.meta)
+        self.place(&entry.path)?.replace(content, entry.meta, own)
     }
 
     fn try_adjust(&self, entry: &Entry) -> io::Result<()> {
@@ -107,14 +107,26 @@ impl Store {
         self.try_adjust(entry)
     }
 
-    fn try_remove(&self, entry: &Entry) -> io::Result<()> {
+    fn try_remove(&self, entry: &Entry, own: Option<&[u8]>) -> io::Result<Swap> {
         let place = self.place(&entry.path)?;
-        match entry.kind {
-            Kind::File { .. } => fs::remove_file(place.path())?,
-            Kind::Dir => fs::remove_dir(place.path())?,
-            Kind::Held(_) => return Ok(()),
+        match (&entry.kind, own) {
+            (Kind::File { .. }, Some(own)) => place.remove(own),
+            (Kind::Dir, _) => {
+                fs::remove_dir(place.path())?;
+                place.settle().map(|()| Swap::Done)
+            }
+            // It has gone by itself.
+            (Kind::File { .. } | Kind::Held(_), _) => Ok(Swap::Edited),
         }
-        place.settle()
+    }
+
+    /// Whether it is done. No edit is lost if it is not.
+    fn is_done(&self, path: &str, swapped: io::Result<Swap>) -> Result<bool, String> {
+        match swapped.map_err(|error| words(&error))? {
+            Swap::Done => Ok(true),
+            Swap::Edited => Ok(false),
+            Swap::Out(edit) => self.asides.add(path, &edit).map(|()| false),
+        }
     }
 }
 
@@ -161,8 +173,8 @@ impl Disk for Store {
         }
     }
 
-    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
-        in_words(self.try_replace(entry, content))
+    fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
+        self.is_done(&entry.path, self.try_replace(entry, content, own))
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
@@ -173,8 +185,8 @@ impl Disk for Store {
         in_words(self.try_make_dir(entry))
     }
 
-    fn remove(&mut self, entry: &Entry) -> Result<(), String> {
-        in_words(self.try_remove(entry))
+    fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
+        self.is_done(&entry.path, self.try_remove(entry, own))
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {

@@ -100,11 +100,12 @@ pub trait Disk {
     /// If it can't be read, is too large, or is no file.
     fn read(&mut self, path: &str) -> Result<Option<Vec<u8>>, String>;
 
-    /// Puts a file with this content at the entry's path, whole or not at all.
+    /// Puts a file with this content at the entry's path, whole or not at all, if what is there is still `own`, the content
+    /// that was read. `false`: it is not; somebody has edited it since. Nothing is changed then.
     ///
     /// # Errors
     /// If that is not possible. What was there is still there then.
-    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String>;
+    fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String>;
 
     /// Gives what is at the entry's path the entry's owner and mode.
     ///
@@ -118,11 +119,11 @@ pub trait Disk {
     /// If that is not possible.
     fn make_dir(&mut self, entry: &Entry) -> Result<(), String>;
 
-    /// Removes a file, or a directory with nothing in it.
+    /// Removes a directory with nothing in it, or a file that is still `own`, as [`Disk::replace`] has it.
     ///
     /// # Errors
     /// If that is not possible.
-    fn remove(&mut self, entry: &Entry) -> Result<(), String>;
+    fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String>;
 
     /// Keeps a content that is about to be replaced or removed, beside all that was kept before.
     ///

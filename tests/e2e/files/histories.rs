@@ -143,6 +143,8 @@ struct Edits {
     last: BTreeMap<Place, String>,
     /// Those before it that somebody else has replaced.
     replaced: Vec<(Place, String)>,
+    /// What an edit found on a router in its place, however short it had been there.
+    met: BTreeSet<(usize, String)>,
 }
 
 impl Edits {
@@ -172,8 +174,8 @@ impl Edits {
     }
 
     fn write(&mut self, router: &Router, place: Place, text: String) {
-        let before = router.read(&place.1);
-        router.write(&place.1, &text);
+        let before = router.write(&place.1, &text);
+        self.met.insert((place.0, before.clone()));
         if let Some(last) = self.last.insert(place.clone(), text).filter(|last| *last != before) {
             self.replaced.push((place, last));
         }
@@ -226,7 +228,8 @@ fn edits_on_both_through_splits_switches_and_power_losses_end_equal_and_none_is_
         let listed = |at: usize| routers[at].row("etc/app")["asides"].as_array().map_or(0, Vec::len);
         let lists_all = || (listed(0), listed(1)) == (asides[0].len(), asides[1].len());
         until("what is kept aside is listed", LIMIT, lists_all);
-        let seen = seen.stop();
+        let mut seen = seen.stop();
+        seen.extend(edits.met.iter().cloned());
         let mut kept = 0;
         for ((at, name), text) in edits.all() {
             let is_in_force = final_tree.values().any(|it| it == text);

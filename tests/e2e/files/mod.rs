@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gwha::disk::{Move, move_to};
 use serde_json::Value;
 
 use crate::lab::gwha::{Gwha, SITE, configuration};
@@ -49,16 +50,24 @@ impl Router {
         self.site.join(path)
     }
 
-    /// As an editor does it: a new file in the place of the old one.
-    fn write(&self, path: &str, content: &str) {
-        let (file, fresh) = (self.file(path), self.file(&format!("{path}.tmp")));
-        // On a standby what the master does not have may be removed at any moment.
-        let write = || {
+    /// As an editor does it: a new file in the place of the old one. What that was, or nothing.
+    fn write(&self, path: &str, content: &str) -> String {
+        let (file, fresh) = (self.file(path), self.file("edit.tmp"));
+        let written = || {
             fs::create_dir_all(file.parent().unwrap())?;
             fs::write(&fresh, content)?;
-            fs::rename(&fresh, &file)
+            match move_to(&fresh, &file, Move::Exchange) {
+                Ok(()) => fs::read_to_string(&fresh),
+                Err(_) => move_to(&fresh, &file, Move::IfFree).map(|()| String::new()),
+            }
         };
-        until("it is written", LIMIT, || write().is_ok());
+        // On a standby what the master does not have may be removed at any moment, and come at any.
+        let mut before = None;
+        until("it is written", LIMIT, || {
+            before = written().ok();
+            before.is_some()
+        });
+        before.unwrap_or_default()
     }
 
     fn read(&self, path: &str) -> String {

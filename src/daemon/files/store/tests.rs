@@ -1,5 +1,8 @@
+use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -49,9 +52,20 @@ impl Place {
         Entry { path: self.path(name), meta, kind }
     }
 
-    fn replace(&mut self, name: &str, content: &[u8]) -> Result<(), String> {
+    /// Replaces whatever is there.
+    fn replace(&mut self, name: &str, content: &[u8]) -> Result<bool, String> {
+        let own = self.store.read(&self.path(name))?;
+        self.replace_own(name, content, own.as_deref())
+    }
+
+    fn replace_own(&mut self, name: &str, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
         let entry = self.entry(name, Kind::File { hash: hash(content), size: 0 });
-        self.store.replace(&entry, content)
+        self.store.replace(&entry, content, own)
+    }
+
+    fn remove_own(&mut self, name: &str, own: &[u8]) -> Result<bool, String> {
+        let entry = self.entry(name, Kind::File { hash: hash(own), size: 0 });
+        self.store.remove(&entry, Some(own))
     }
 
     /// What a look finds, in words, without the directory's name.
@@ -125,12 +139,13 @@ fn nothing_is_written_through_a_link_that_was_put_there() {
     symlink(place.path("elsewhere/x"), place.path("hosts")).unwrap();
     assert!(place.replace("app/sub/x", b"evil").is_err());
     assert!(place.store.read(&place.path("hosts")).is_err());
-    // In the place of a link, not where it leads.
-    place.replace("hosts", b"new").unwrap();
-    let file = place.entry("app/sub/x", Kind::File { hash: hash(b""), size: 0 });
-    assert!(place.store.remove(&file).is_err());
+    assert!(place.remove_own("app/sub/x", b"untouched").is_err());
+    for own in [None, Some(b"untouched".as_slice())] {
+        assert_eq!(place.replace_own("hosts", b"new", own), Ok(false));
+    }
+    assert_eq!(place.remove_own("hosts", b"untouched"), Ok(false));
     assert_eq!(fs::read(place.path("elsewhere/x")).unwrap(), b"untouched");
-    assert_eq!(fs::read_link(place.path("hosts")).ok(), None);
+    assert_eq!(fs::read_link(place.path("hosts")).unwrap(), place.dir.path().join("elsewhere/x"));
 }
 
 #[test]
@@ -143,8 +158,88 @@ fn replaced_file_has_its_content_owner_and_mode_and_a_directory_above_that_was_n
     for name in ["new/deep/file", "app"] {
         assert_eq!(fs::metadata(place.path(name)).unwrap().permissions().mode() & 0o7777, 0o640, "{name}");
     }
-    place.store.remove(&dir).unwrap();
+    place.store.remove(&dir, None).unwrap();
     assert_eq!(place.found(), ["new/deep/file 7"]);
+}
+
+#[test]
+fn file_that_is_not_what_was_read_is_neither_replaced_nor_removed() {
+    let mut place = Place::new(&["app"]);
+    place.write("app/x", b"edit");
+    for own in [None, Some(b"read".as_slice())] {
+        assert_eq!(place.replace_own("app/x", b"new", own), Ok(false), "{own:?}");
+    }
+    assert_eq!(place.remove_own("app/x", b"read"), Ok(false));
+    assert_eq!(fs::read(place.path("app/x")).unwrap(), b"edit");
+    assert_eq!(place.replace_own("app/gone", b"new", Some(b"read")), Ok(false));
+    fs::File::create(place.path("app/x")).unwrap().set_len(limits::FILE_BYTES as u64 + 1).unwrap();
+    assert_eq!(place.replace_own("app/x", b"new", Some(b"edit")), Ok(false));
+    assert_eq!(place.remove_own("app/x", b"edit"), Ok(false));
+    assert_eq!(place.found(), ["app/", "app/x: larger than 1 MiB"]);
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1, "nothing is left beside");
+
+    place.write("app/x", b"edit");
+    assert_eq!(place.replace_own("app/x", b"new", Some(b"edit")), Ok(true));
+    assert_eq!(place.replace_own("app/y", b"new", None), Ok(true));
+    assert_eq!(place.remove_own("app/x", b"new"), Ok(true));
+    assert_eq!(place.found(), ["app/", "app/y 3"]);
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1);
+}
+
+/// An editor that puts one file after the other in place, and sees what each has replaced.
+fn edit_all_the_time(path: &Path, is_over: &AtomicBool) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut edits, mut replaced) = (Vec::new(), Vec::new());
+    let fresh = path.with_extension("tmp");
+    while !is_over.load(Ordering::Relaxed) {
+        let edit = format!("edit {}", edits.len()).into_bytes();
+        fs::write(&fresh, &edit).unwrap();
+        match disk::move_to(&fresh, path, disk::Move::Exchange) {
+            Ok(()) => replaced.push(fs::read(&fresh).unwrap()),
+            Err(_) if disk::move_to(&fresh, path, disk::Move::IfFree).is_ok() => {}
+            Err(_) => continue,
+        }
+        edits.push(edit);
+    }
+    (edits, replaced)
+}
+
+#[test]
+fn no_edit_is_lost_however_close_to_a_replacement_or_a_removal_it_comes() {
+    let mut place = Place::new(&["app"]);
+    place.write("app/x", b"first");
+    let path = place.dir.path().join("app/x");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (there, end) = (path.clone(), Arc::clone(&is_over));
+    let editor = std::thread::spawn(move || edit_all_the_time(&there, &end));
+
+    let (mut ours, mut secured, mut missed) = (Vec::new(), Vec::new(), 0);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(100);
+    while ours.len() < 50 || missed < 50 {
+        assert!(std::time::Instant::now() < until, "{} replaced, {missed} missed", ours.len());
+        let own = place.store.read(&place.path("app/x")).unwrap();
+        let new = format!("new {}", ours.len()).into_bytes();
+        let done = match &own {
+            Some(own) if missed % 3 == 0 => place.remove_own("app/x", own),
+            _ => place.replace_own("app/x", &new, own.as_deref()).inspect(|is_done| {
+                ours.extend(is_done.then_some(new));
+            }),
+        };
+        match done.unwrap() {
+            true => secured.extend(own),
+            false => missed += 1,
+        }
+        for (_, aside) in place.store.asides() {
+            secured.push(fs::read(&aside).unwrap());
+            fs::remove_file(&aside).unwrap();
+        }
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let (edits, replaced) = editor.join().unwrap();
+    // Each content was replaced by the editor, or by us who had read it, or is there.
+    let mut known: BTreeSet<Vec<u8>> = replaced.into_iter().chain(secured).collect();
+    known.extend(fs::read(&path).ok());
+    let lost: Vec<_> = edits.iter().filter(|edit| !known.contains(*edit)).collect();
+    assert!(lost.is_empty(), "{} of {} edits are lost", lost.len(), edits.len());
 }
 
 #[test]
@@ -155,10 +250,7 @@ fn edits_are_kept_aside_once_each_and_none_is_ever_overwritten_for_want_of_room(
         place.store.put_aside(&path, edit.as_bytes()).unwrap();
     }
     let kept: Vec<Vec<u8>> = place.store.asides().iter().map(|(_, file)| fs::read(file).unwrap()).collect();
-    assert_eq!(
-        kept.iter().map(Vec::as_slice).collect::<std::collections::BTreeSet<_>>(),
-        [b"one".as_slice(), b"two"].into()
-    );
+    assert_eq!(kept.iter().map(Vec::as_slice).collect::<BTreeSet<_>>(), [b"one".as_slice(), b"two"].into());
     assert!(place.store.asides().iter().all(|(of, _)| *of == path));
     let more = (0..100u8).filter(|edit| place.store.put_aside(&path, &[*edit]).is_ok()).count();
     assert_eq!(more, limits::ASIDE_PER_FILE - 2);
@@ -196,7 +288,8 @@ fn child(dir: &Path) {
         if round == 3 {
             store.put_aside(&entry.path, b"old").unwrap();
         }
-        store.replace(&entry, &content).unwrap();
+        let before = store.read(&entry.path).unwrap();
+        assert_eq!(store.replace(&entry, &content, before.as_deref()), Ok(true));
     }
 }
 

@@ -178,7 +178,10 @@ impl Party {
         let here = hash(&content);
         if own.as_ref() != Some(&content) {
             self.secure(path, own.as_deref(), disk)?;
-            disk.replace(&fetch.entry, &content)?;
+            if !disk.replace(&fetch.entry, &content, own.as_deref())? {
+                // What was edited in this moment is looked at first.
+                return Ok(());
+            }
             self.note_change(path);
         }
         self.settled.insert(path.to_owned(), Agreed { there: fetch.hash, here });
@@ -207,12 +210,14 @@ impl Party {
         let entry = &step.entry;
         match step.act {
             Act::Remove => {
-                if let Kind::File { .. } = entry.kind {
-                    let content = disk.read(&entry.path)?;
-                    self.secure(&entry.path, content.as_deref(), disk)?;
+                let own = match entry.kind {
+                    Kind::File { .. } => disk.read(&entry.path)?,
+                    Kind::Dir | Kind::Held(_) => None,
+                };
+                self.secure(&entry.path, own.as_deref(), disk)?;
+                if disk.remove(entry, own.as_deref())? {
+                    self.note_change(&entry.path);
                 }
-                disk.remove(entry)?;
-                self.note_change(&entry.path);
                 Ok(())
             }
             Act::MakeDir => disk.make_dir(entry),

@@ -19,6 +19,8 @@ struct Memory {
     done: Vec<String>,
     /// What goes wrong with everything that writes.
     broken: Option<&'static str>,
+    /// What somebody writes into a file between a look at it and its replacement.
+    edit: Option<Vec<u8>>,
 }
 
 impl Memory {
@@ -28,6 +30,15 @@ impl Memory {
         }
         self.done.push(format!("{what} {path}"));
         Ok(())
+    }
+}
+
+impl Memory {
+    fn is_edited_before(&mut self, path: &str, own: Option<&[u8]>) -> bool {
+        if let Some(edit) = self.edit.take() {
+            self.files.insert(path.to_owned(), edit);
+        }
+        self.files.get(path).map(Vec::as_slice) != own
     }
 }
 
@@ -43,10 +54,13 @@ impl Disk for Memory {
         Ok(self.files.get(path).cloned())
     }
 
-    fn replace(&mut self, entry: &Entry, content: &[u8]) -> Result<(), String> {
+    fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
+        if self.is_edited_before(&entry.path, own) {
+            return Ok(false);
+        }
         self.do_it("replace", &entry.path)?;
         self.files.insert(entry.path.clone(), content.to_vec());
-        Ok(())
+        Ok(true)
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
@@ -57,10 +71,13 @@ impl Disk for Memory {
         self.do_it("make", &entry.path)
     }
 
-    fn remove(&mut self, entry: &Entry) -> Result<(), String> {
+    fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
+        if self.is_edited_before(&entry.path, own) {
+            return Ok(false);
+        }
         self.do_it("remove", &entry.path)?;
         self.files.remove(&entry.path);
-        Ok(())
+        Ok(true)
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
@@ -158,6 +175,31 @@ fn file_comes_in_pieces_that_are_asked_for_one_by_one() {
     let report = last_report(&messages);
     assert_eq!((report.number, report.is_settled, report.told.len()), (7, true, 0));
     assert!(party.view(NOW).is_pulled);
+}
+
+#[test]
+fn edit_made_while_a_file_is_replaced_or_removed_is_put_aside_as_any_other() {
+    let mut disk = Memory::default();
+    disk.files.insert(HOSTS.into(), b"old".to_vec());
+    disk.edit = Some(b"hasty".to_vec());
+    let (mut party, _) = follower(&mut disk, &[file(HOSTS, b"new")]);
+    let messages = said(&mut party, &mut disk, kind::PIECE, &piece(b"new", 0, b"new"));
+    assert_eq!(
+        (disk.done.as_slice(), asks(&messages)),
+        (&["aside /etc/hosts".to_owned()][..], vec![(HOSTS.to_owned(), 0)])
+    );
+    said(&mut party, &mut disk, kind::PIECE, &piece(b"new", 0, b"new"));
+    assert_eq!(disk.files[HOSTS], b"new");
+    let kept = ["old", "hasty"].map(|edit| (HOSTS.to_owned(), edit.to_owned()));
+    assert_eq!(disk.asides, kept);
+
+    disk.edit = Some(b"hastier".to_vec());
+    let mut list = encode_list(8, &[entry("/etc/app", Kind::Dir)]);
+    disk.files.insert("/etc/app/x".into(), b"mine".to_vec());
+    party.touched(NOW);
+    said(&mut party, &mut disk, kind::LIST, &list.swap_remove(0));
+    assert!(!disk.files.contains_key("/etc/app/x"));
+    assert_eq!(disk.asides.last().unwrap(), &("/etc/app/x".to_owned(), "hastier".to_owned()));
 }
 
 #[test]

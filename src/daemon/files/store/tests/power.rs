@@ -9,6 +9,7 @@
 //! anything else happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::FileExt as _;
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, raise};
@@ -279,6 +280,7 @@ fn call(number: i64, arguments: &[u64]) -> Option<&'static str> {
         (libc::SYS_fchown, "chown"),
         (libc::SYS_fchmod, "chmod"),
         (libc::SYS_renameat, "rename"),
+        (libc::SYS_renameat2, "rename"),
         (libc::SYS_unlinkat, "remove"),
         (libc::SYS_mkdirat, "mkdir"),
         #[cfg(target_arch = "x86_64")]
@@ -368,7 +370,22 @@ fn entered(thread: Pid) -> Option<&'static str> {
     }
     let number_of = |word: &str| u64::from_str_radix(word.trim_start_matches("0x"), 16).unwrap_or(u64::MAX);
     let arguments: Vec<u64> = words.map(number_of).collect();
-    call(number, &arguments)
+    let to = if number == libc::SYS_renameat { 3 } else { 1 };
+    let is_away = || text_at(thread, arguments[to]).ends_with(crate::sync::file::rules::FRESH.as_bytes());
+    match call(number, &arguments) {
+        // What is to be removed loses its name first.
+        Some("rename") if number != libc::SYS_renameat2 && is_away() => Some("away"),
+        other => other,
+    }
+}
+
+/// A text in the memory of a stopped process.
+fn text_at(thread: Pid, address: u64) -> Vec<u8> {
+    let memory = fs::File::open(format!("/proc/{thread}/mem")).unwrap();
+    let mut text = vec![0; libc::PATH_MAX as usize];
+    let read = memory.read_at(&mut text, address).unwrap();
+    text.truncate(read);
+    text.into_iter().take_while(|byte| *byte != 0).collect()
 }
 
 #[test]
@@ -414,6 +431,8 @@ fn check_order(calls: &[&str]) {
         let next = calls.get(at + 1).copied();
         if *call == "rename" {
             assert_eq!(calls[at - 1], "fsync", "{at}: what gets a name is on the disk");
+        }
+        if ["rename", "away"].contains(call) {
             // The last one is that of what is remembered, which may get lost: then more is put aside.
             assert!(next == Some("fsync") || next.is_none(), "{at}: its name is not");
         }
