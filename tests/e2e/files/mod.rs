@@ -226,7 +226,8 @@ fn switch_of_the_role_turns_the_direction_and_the_last_edit_goes_first() {
         assert_eq!(a.row("etc/app")["direction"], "received");
         assert!(!a.warns("files_aside"), "what B had confirmed is no edit that could be lost");
 
-        // While A is away B goes on, and A comes back to what B has.
+        // While A is away B goes on, and A comes back to what B has. What it has told B of it remembers.
+        b.until_state("etc/app", "in_sync");
         let mut a = a;
         a.gwha.daemon.kill();
         b.write("etc/app/new", "while A was away");

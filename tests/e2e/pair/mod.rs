@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,6 +18,10 @@ use crate::lab::topology::{Host, Segment};
 use crate::lab::{Lab, keepalived, scenario, until};
 
 use super::support::{LIMIT, ms};
+
+/// On a slow machine the other router may have been alone for so long that the preferred one has to wait for the
+/// `preempt_delay` of 30 s.
+const TO_PREEMPT: Duration = Duration::from_secs(50);
 
 const PORT: u16 = 8471;
 
@@ -205,7 +210,7 @@ fn two_commands_make_a_working_pair_of_two_routers_with_addresses_only() {
                 .iter()
                 .all(|router| router.status().pointer("/peer/connected") == Some(&Value::Bool(true)))
         });
-        until("A is master", LIMIT, || a.status()["role"] == "master");
+        until("A is master", TO_PREEMPT, || a.status()["role"] == "master");
         until("B is standby", LIMIT, || b.status()["role"] == "backup");
         until("A has the address", LIMIT, || lab.holders(Segment::Lan) == [Host::A]);
         assert_eq!((a.read("enabled").is_some(), b.read("enabled").is_some()), (true, true));
@@ -395,7 +400,7 @@ fn configuration_in_use_goes_to_the_other_router_and_two_different_ones_are_refu
         are_alike(&a, &b);
         let text_now = a.read("config/gwha").unwrap();
         assert!(text_now.starts_with(&in_use(7)) && text_now.contains("config sync"), "{text_now}");
-        until("B is master", LIMIT, || b.status()["role"] == "master");
+        until("B is master", TO_PREEMPT, || b.status()["role"] == "master");
 
         // Another one there now.
         b.write("config/gwha", &in_use(8));
