@@ -17,8 +17,10 @@ pub fn ms(milliseconds: u64) -> Duration {
 
 /// gwha on A and B, with A serving everything the setup has.
 pub fn pair(lab: &Lab, setup: &Setup) -> (Gwha, Gwha) {
-    let (a, b) = (Gwha::start(lab, Host::A, setup), Gwha::start(lab, Host::B, setup));
+    let a = Gwha::start(lab, Host::A, setup);
+    // On a slow machine B could be the first to have waited long enough.
     until_role(&a, "master");
+    let b = Gwha::start(lab, Host::B, setup);
     until_role(&b, "backup");
     until_holds(lab, Host::A, &setup.segments);
     (a, b)

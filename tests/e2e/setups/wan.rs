@@ -114,7 +114,9 @@ pub fn pair_at(lab: &Lab, interval_ms: u32) -> ((Place, Gwha), (Place, Gwha)) {
     for (_, node) in [&a, &b] {
         until("everything follows the role", SETTLED, || is_settled(node));
     }
-    until("the master has the public address", SETTLED, || public(&a.0).is_some());
+    // The DHCP client sets the route after the address.
+    let has_way_out = || a.0.run("ip", &["route", "get", &OUTSIDE.to_string()]).status.success();
+    until("the master has the public address", SETTLED, || public(&a.0).is_some() && has_way_out());
     (a, b)
 }
 
