@@ -128,7 +128,11 @@ fn import(file: &Path) -> u8 {
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.
 fn keygen(file: &Path) -> u8 {
-    let dir = disk::split(file).0;
+    let (dir, name) = disk::split(file);
+    if name.is_empty() || file.is_dir() {
+        complain(&format!("keygen: '{}' is not the name of a file", file.display()));
+        return DEGRADED;
+    }
     if let Err(error) = disk::make_dirs(dir, 0o700) {
         complain(&format!("{}: {}", dir.display(), disk::plain(&error)));
         return CRITICAL;

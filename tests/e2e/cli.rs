@@ -1,9 +1,11 @@
 //! The command line, against running daemons and without one.
 
-use std::process::Output;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
-use crate::lab::gwha::{Gwha, configuration};
+use crate::lab::gwha::{Gwha, binary, configuration};
 use crate::lab::setup::Setup;
 use crate::lab::topology::Host;
 use crate::lab::{holds_for, scenario, until};
@@ -16,6 +18,32 @@ fn code(output: &Output) -> i32 {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs the program in this directory, without a daemon.
+fn gwha(dir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).current_dir(dir).stdin(Stdio::null());
+    command.output().expect("gwha can be started")
+}
+
+/// What the program prints, and with which exit code it ends.
+fn says(dir: &Path, arguments: &[&str], exit: i32, expected: &str) {
+    let output = gwha(dir, arguments);
+    assert_eq!((code(&output), &*text(&output)), (exit, expected), "{arguments:?}");
+}
+
+#[test]
+fn keygen_makes_nothing_where_no_file_is_named() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    for path in ["new/", "new/deeper/", "", ".", "..", "/"] {
+        let refused = format!("gwha: keygen: '{path}' is not the name of a file\n");
+        says(dir.path(), &["keygen", path], 1, &refused);
+    }
+    assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 0);
+    fs::write(dir.path().join("file"), "").expect("it can be written");
+    says(dir.path(), &["keygen", "file/key"], 2, "gwha: file: Not a directory\n");
+    says(dir.path(), &["keygen", "file"], 1, "gwha: file: there is one already; it is not overwritten\n");
 }
 
 #[test]
