@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::lab::gwha::{Gwha, binary, configuration};
 use crate::lab::setup::Setup;
-use crate::lab::topology::Host;
+use crate::lab::topology::{Host, Segment};
 use crate::lab::{holds_for, scenario, until};
 
 use super::support::{LIMIT, ms, pair, until_role};
@@ -137,6 +137,35 @@ fn history_tells_each_change_and_its_cause() {
         for word in ["gateway", "master", "backup"] {
             assert!(history.contains(word), "no '{word}' in:\n{history}");
         }
+    });
+}
+
+#[test]
+fn both_routers_say_in_sentences_why_the_gateway_has_moved() {
+    scenario(|lab| {
+        let (a, b) = pair(lab, &Setup::reference(200));
+        let cause = |node: &Gwha| node.at("/cause").as_str().unwrap_or_default().to_owned();
+        let until_cause = |node: &Gwha, begin: &str, end: &str| {
+            until(&format!("'{begin}' ... '{end}'"), LIMIT, || {
+                let cause = cause(node);
+                cause.starts_with(begin) && cause.ends_with(end)
+            });
+        };
+        until_cause(&a, "no master was heard", "");
+        until_cause(&b, "192.168.", " is master with priority 100");
+
+        lab.pull_cable(Host::A, Segment::Lan);
+        until_cause(&a, "lan: no carrier; 192.168.", " took over with priority 90");
+        until_cause(&b, "192.168.", " has a fault: priority 3");
+        assert_eq!(a.at("/cause_code"), "higher_priority");
+        let words = text(&a.cli(&["status"]));
+        assert!(words.contains(" has had a fault for ") && words.contains(": lan: no carrier; "), "{words}");
+        lab.plug_cable(Host::A, Segment::Lan);
+        lab.until_serving(Host::A, LIMIT);
+
+        assert!(a.cli(&["maintenance", "on"]).status.success());
+        until_cause(&a, "in maintenance; 192.168.", " took over with priority 90");
+        until_cause(&b, "192.168.", " gives the role away: priority 4");
     });
 }
 

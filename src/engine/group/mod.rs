@@ -151,7 +151,8 @@ impl Group {
         }
         self.place = place;
         if self.is_mute() && matches!(self.state, State::Serving(_)) {
-            return self.demote(cx, Cause::NoUsableMember, None);
+            let burden = self.burdens(cx).join(", ");
+            return self.demote(cx, Cause::NoUsableMember { burden }, None);
         }
         self.refresh(cx);
         // What has just come up says the priority that counts it.

@@ -6,7 +6,7 @@ use super::super::member::Member;
 use super::super::view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TrackState};
 use super::{Group, State, is_down};
 use crate::collect::IntoVec as _;
-use crate::config::model::{Preempt, Weight};
+use crate::config::model::{Preempt, TrackScope, Weight};
 use crate::wire::vrrp::Reject;
 
 impl Group {
@@ -37,26 +37,33 @@ impl Group {
 
     /// Why this node is not master, or not fully healthy.
     fn blocked_by(&self, cx: &Cx<'_>) -> Vec<String> {
-        let mut reasons: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
+        let mut reasons = self.burdens(cx);
         for (at, config) in self.counted(cx) {
-            let verdict = self.verdict(cx, &self.uses[at]);
-            let weighs = matches!(config.weight, Weight::Adjust(_));
-            if verdict == TrackState::Unknown
-                && self.uses[at].config.scope == crate::config::model::TrackScope::Any
-            {
+            let used = &self.uses[at];
+            if used.config.scope == TrackScope::Any && self.verdict(cx, used) == TrackState::Unknown {
                 reasons.push(format!("track {} is not judged yet", config.name));
-            } else if is_down(verdict) && weighs {
-                let remembered = if self.uses[at].remembered { " (remembered)" } else { "" };
-                reasons.push(format!("track {} is down{remembered}", config.name));
             }
-        }
-        if cx.maintenance == Maintenance::On {
-            reasons.push("maintenance".to_string());
         }
         if let State::Standby(_) = self.state {
             self.why_not_preempting(cx, &mut reasons);
         }
         reasons
+    }
+
+    /// What lowers this node's priority.
+    pub(super) fn burdens(&self, cx: &Cx<'_>) -> Vec<String> {
+        let mut burdens: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
+        for (at, config) in self.counted(cx) {
+            let used = &self.uses[at];
+            if matches!(config.weight, Weight::Adjust(_)) && is_down(self.verdict(cx, used)) {
+                let remembered = if used.remembered { " (remembered)" } else { "" };
+                burdens.push(format!("track {} is down{remembered}", config.name));
+            }
+        }
+        if cx.maintenance == Maintenance::On {
+            burdens.push("in maintenance".to_string());
+        }
+        burdens
     }
 
     fn why_not_preempting(&self, cx: &Cx<'_>, reasons: &mut Vec<String>) {
