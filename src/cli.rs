@@ -103,7 +103,7 @@ fn import(file: &Path) -> u8 {
     let text = match daemon::read_bounded(file) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
-            complain(&format!("{}: {error}", file.display()));
+            complain(&format!("{}: {}", file.display(), disk::plain(&error)));
             return CRITICAL;
         }
     };
@@ -158,7 +158,7 @@ fn keygen(file: &Path) -> u8 {
 fn print(text: &str) -> u8 {
     match stdio::print(stdio::OUTPUT, text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&error.to_string());
+            complain(&format!("standard output: {}", disk::plain(&error)));
             CRITICAL
         }
         Ok(()) | Err(_) => HEALTHY,

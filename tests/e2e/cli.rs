@@ -47,6 +47,43 @@ fn keygen_makes_nothing_where_no_file_is_named() {
 }
 
 #[test]
+fn errors_name_what_they_are_about_in_words_alone() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let dir = dir.path();
+    fs::write(dir.join("file"), "").expect("it can be written");
+    let socket = "gwha: file/control.sock: Not a directory\n";
+    let run_dir = "gwha: file: Not a directory\n";
+    let cases: [(&[&str], i32, &str); 12] = [
+        (&["status", "--run-dir", "none"], 3, "gwha: gwha is not running\n"),
+        (&["status", "--run-dir", "file"], 2, socket),
+        (&["switch", "--run-dir", "file"], 2, socket),
+        (&["run", "--run-dir", "file"], 2, run_dir),
+        (&["release", "--run-dir", "file"], 2, run_dir),
+        (&["pair", "--background", "--run-dir", "file"], 1, run_dir),
+        (&["check", "none"], 2, "error: none: No such file or directory\nnone: can't be used\n"),
+        (&["check", "."], 2, "error: .: not a regular file\n.: can't be used\n"),
+        (&["import", "none"], 2, "gwha: none: No such file or directory\n"),
+        (&["import", "file/none"], 2, "gwha: file/none: Not a directory\n"),
+        (&["keygen", "/proc/none"], 2, "gwha: /proc/none: No such file or directory\n"),
+        (&["stauts"], 64, "gwha: no such command: 'stauts'\ngwha: `gwha --help` shows what there is\n"),
+    ];
+    for (arguments, exit, words) in cases {
+        says(dir, arguments, exit, words);
+    }
+    let imported = gwha(dir, &["import", "file"]);
+    assert_eq!(code(&imported), 2);
+    assert!(text(&imported).contains("gwha: file: line 1: there is no vrrp_instance in this file\n"));
+}
+
+#[test]
+fn output_that_can_not_be_written_is_told() {
+    let full = fs::File::create("/dev/full").expect("every Linux has it");
+    let output = Command::new(binary()).arg("--help").stdout(full).output().expect("gwha can be started");
+    let words = "gwha: standard output: No space left on device\n";
+    assert_eq!((code(&output), &*String::from_utf8_lossy(&output.stderr)), (2, words));
+}
+
+#[test]
 fn check_says_by_its_exit_code_whether_a_file_is_good() {
     scenario(|lab| {
         let node = Gwha::start(lab, Host::A, &Setup::lan(200));
@@ -190,6 +227,9 @@ fn two_daemons_on_one_machine_do_not_share_a_run_directory() {
         let mut second = Gwha::start(lab, Host::A, &setup);
         let status = second.daemon.wait(LIMIT);
         assert!(!status.success(), "a second daemon ran beside the first");
+        let released = first.cli(&["release"]);
+        assert_eq!(code(&released), 2);
+        assert!(text(&released).contains("used by a running gwha (process "), "{released:?}");
         assert!(first.daemon.is_running());
         assert!(first.status().is_some(), "the first no longer answers");
     });
