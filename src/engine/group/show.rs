@@ -4,6 +4,7 @@ use super::super::cx::Cx;
 use super::super::event::Maintenance;
 use super::super::member::Member;
 use super::super::view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TrackState};
+use super::standby::Present;
 use super::{Group, State, is_down};
 use crate::collect::IntoVec as _;
 use crate::config::model::{Preempt, TrackScope, Weight};
@@ -11,14 +12,11 @@ use crate::wire::vrrp::Reject;
 
 impl Group {
     pub fn view(&self, cx: &Cx<'_>) -> GroupView {
-        let master = match &self.state {
-            State::Standby(standby) => standby.master().map(|master| MasterView {
-                address: master.address,
-                priority: master.word,
-                last_heard: master.last_heard,
-            }),
-            State::Init | State::Serving(_) => None,
-        };
+        let master = self.master().map(|master| MasterView {
+            address: master.address,
+            priority: master.word,
+            last_heard: master.last_heard,
+        });
         GroupView {
             id: self.id,
             role: self.role,
@@ -32,6 +30,14 @@ impl Group {
             blocked_by: self.blocked_by(cx),
             maintenance: cx.maintenance,
             switched_away: self.switched_away,
+        }
+    }
+
+    /// The master that a standby follows.
+    pub(super) fn master(&self) -> Option<&Present> {
+        match &self.state {
+            State::Standby(standby) => standby.master(),
+            State::Init | State::Serving(_) => None,
         }
     }
 
@@ -50,8 +56,13 @@ impl Group {
         reasons
     }
 
+    /// What lowers this node's priority, in words.
+    pub(super) fn burden(&self, cx: &Cx<'_>) -> String {
+        self.burdens(cx).join(", ")
+    }
+
     /// What lowers this node's priority.
-    pub(super) fn burdens(&self, cx: &Cx<'_>) -> Vec<String> {
+    fn burdens(&self, cx: &Cx<'_>) -> Vec<String> {
         let mut burdens: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
         for (at, config) in self.counted(cx) {
             let used = &self.uses[at];

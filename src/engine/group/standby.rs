@@ -130,9 +130,8 @@ impl Group {
         }
         if matches!(self.state, State::Init) {
             self.state = State::Standby(Standby::new(cx.now));
-            let fault = self.fault(cx);
-            let role = if fault.is_some() { Role::Fault } else { Role::Backup };
-            let burden = fault.map(|fault| fault.to_string()).unwrap_or_default();
+            let role = if self.fault(cx).is_some() { Role::Fault } else { Role::Backup };
+            let burden = if role == Role::Fault { self.burden(cx) } else { String::new() };
             let (from, priority) = (heard.source, heard.priority);
             self.set_role(cx, role, Cause::MasterHeard { from, priority, burden });
         }
@@ -393,11 +392,7 @@ impl Group {
         self.report_silent(cx);
         if self.crash_due().is_some_and(|due| due <= cx.now) {
             self.switched_away = false;
-            let master = match &self.state {
-                State::Standby(standby) => standby.master().map(|master| master.address),
-                State::Init | State::Serving(_) => None,
-            };
-            return self.promote(cx, Cause::MasterDown { master });
+            return self.promote(cx, Cause::MasterDown { master: self.master().map(|it| it.address) });
         }
         self.ask_who(cx);
         self.consider(cx);
