@@ -151,6 +151,9 @@ fn channel_line(peer: &Peer) -> String {
     if !peer.connected {
         let state = peer.state.as_deref().unwrap_or_default().replace('_', " ");
         let error = peer.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        if state == "off" {
+            return format!("peer channel off{error}");
+        }
         return format!("peer {name}{address}: channel down{age}, {state}{error}");
     }
     let words = [&peer.role, &peer.health].into_iter().flatten().cloned().into_vec();

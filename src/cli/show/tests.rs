@@ -1,6 +1,6 @@
 use crate::status::{
-    ConfigState, Counters, Group, Happening, Health, History, Instance, Master, PeerRouter, Status, Target,
-    Track, Warning,
+    ConfigState, Counters, Group, Happening, Health, History, Instance, Master, Peer, PeerRouter, Status,
+    Target, Track, Warning,
 };
 use crate::ubus::Decimal;
 
@@ -95,6 +95,16 @@ fn first_line_is_a_sentence_in_every_role() {
     }
     let status = Status { maintenance: true, ..standby() };
     assert!(super::status(&status).starts_with("gw-b (in maintenance) has been backup for 1 h 2 min: 192."));
+}
+
+#[test]
+fn channel_without_a_key_names_no_peer() {
+    let error = Some("/etc/gwha/key: there is no such file".to_owned());
+    let peer = Peer { state: Some("off".into()), error, ..Peer::default() };
+
+    let text = super::status(&Status { peer, ..standby() });
+
+    assert!(text.contains("\npeer channel off: /etc/gwha/key: there is no such file\n"), "{text}");
 }
 
 #[test]
