@@ -4,7 +4,7 @@ mod background;
 
 use core::time::Duration;
 use std::ffi::CString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +21,7 @@ use crate::pair::facts::{self, Own, Where};
 use crate::pair::guest::Guest;
 use crate::pair::host::Host;
 use crate::pair::listen::{Ending, Listener, WRONG_MAX};
-use crate::pair::{connect, vip, vrid};
+use crate::pair::{PORT, connect, vip, vrid};
 use crate::ubus::{Data, Table, Value, json};
 
 use super::args::Scope;
@@ -115,8 +115,11 @@ fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
     let minutes = request.minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let code = Code::generate().ok_or("the system has no randomness to give")?;
     let patience = Duration::from_secs(u64::from(minutes).saturating_mul(60));
-    let mut listener = Listener::open(&place, code, patience).map_err(|error| {
-        format!("can't wait at {address}: {} (does another `gwha pair` wait?)", plain(&error))
+    let mut listener = Listener::open(&place, code, patience).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("TCP port {PORT} of {address} is in use: does another `gwha pair` wait?")
+        }
+        _ => format!("can't wait at {address}: {}", plain(&error)),
     })?;
     let line = format!("gwha pair {address} {code}");
     match &mut paper {
