@@ -103,7 +103,7 @@ fn import(file: &Path) -> u8 {
     let text = match daemon::read_bounded(file) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
-            complain(&format!("{}: {error}", file.display()));
+            complain(&format!("{}: {}", file.display(), disk::plain(&error)));
             return CRITICAL;
         }
     };
@@ -128,7 +128,11 @@ fn import(file: &Path) -> u8 {
 
 /// The key itself is never printed: it would stay in a scrollback, or in a log.
 fn keygen(file: &Path) -> u8 {
-    let dir = disk::split(file).0;
+    let (dir, name) = disk::split(file);
+    if name.is_empty() || file.is_dir() {
+        complain(&format!("keygen: '{}' is not the name of a file", file.display()));
+        return DEGRADED;
+    }
     if let Err(error) = disk::make_dirs(dir, 0o700) {
         complain(&format!("{}: {}", dir.display(), disk::plain(&error)));
         return CRITICAL;
@@ -154,7 +158,7 @@ fn keygen(file: &Path) -> u8 {
 fn print(text: &str) -> u8 {
     match stdio::print(stdio::OUTPUT, text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            complain(&error.to_string());
+            complain(&format!("standard output: {}", disk::plain(&error)));
             CRITICAL
         }
         Ok(()) | Err(_) => HEALTHY,

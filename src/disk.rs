@@ -41,8 +41,11 @@ pub fn make_dirs(path: &Path, mode: u32) -> io::Result<()> {
     }
     make_above(path, mode)?;
     match make_dir(path, mode) {
-        // Somebody else was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        // Either somebody else was faster, or something else has the name.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => match path.is_dir() {
+            true => Ok(()),
+            false => Err(Errno::ENOTDIR.into()),
+        },
         made => made,
     }
 }
@@ -273,7 +276,7 @@ mod tests {
         make_above(Path::new("file"), 0o700).unwrap();
 
         fs::write(last.join("file"), "").unwrap();
-        assert!(make_dirs(&last.join("file"), 0o700).is_err());
+        assert_eq!(plain(&make_dirs(&last.join("file"), 0o700).unwrap_err()), "Not a directory");
         assert!(make_dirs(&last.join("file/d"), 0o700).is_err());
     }
 

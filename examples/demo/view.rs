@@ -161,7 +161,7 @@ fn tell_changes(elapsed: Duration, roles: &mut Vec<(Host, String)>, nodes: &[Nod
         let changed = known.as_ref().is_none_or(|(_, role)| *role != node.role);
         if changed {
             let cause = if node.cause.is_empty() { String::new() } else { format!(" ({})", node.cause) };
-            println!("{}    {} is {}{cause}", clock(elapsed), node.host, node.role);
+            println!("{}    {}: {}{cause}", clock(elapsed), node.host, node.role);
         }
         match known {
             Some((_, role)) => role.clone_from(&node.role),

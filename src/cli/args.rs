@@ -190,11 +190,11 @@ impl<'a> Typed<'a> {
                 None => (*argument, None),
             };
             let Some((option, takes)) = OPTIONS.iter().find(|(option, _)| *option == name) else {
-                return Err(format!("no such option: {name}"));
+                return Err(format!("no such option: '{name}'"));
             };
             let value = match (takes, value) {
                 (Takes::Nothing, None) => "",
-                (Takes::Nothing, Some(_)) => return Err(meaningless(argument)),
+                (Takes::Nothing, Some(_)) => return Err(format!("{option} takes no value")),
                 (Takes::Value, Some(value)) => value,
                 (Takes::Value, None) => arguments.next().ok_or_else(|| format!("{option} needs a value"))?,
             };
@@ -221,9 +221,12 @@ impl<'a> Typed<'a> {
         self.value(name).is_some()
     }
 
-    fn number(&mut self, name: &str) -> Result<Option<u32>, &'static str> {
-        let number = self.value(name).map(str::parse).transpose();
-        number.map_err(|_| "--limit, --minutes: a number")
+    fn number(&mut self, name: &str) -> Result<Option<u32>, String> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match value.parse() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            Ok(_) | Err(_) => Err(format!("{name}: '{value}' is no number from 1 to {}", u32::MAX)),
+        }
     }
 
     fn form(&mut self) -> Form {
@@ -231,7 +234,7 @@ impl<'a> Typed<'a> {
     }
 
     fn command(mut self) -> Result<Command, String> {
-        let name = self.word().ok_or("a command is missing")?;
+        let name = self.word().ok_or("which command?")?;
         let command = match name {
             "help" => Command::Help,
             "version" => Command::Version,
@@ -251,7 +254,7 @@ impl<'a> Typed<'a> {
             "maintenance" => match self.word() {
                 Some("on") => Command::Maintenance { on: true },
                 Some("off") => Command::Maintenance { on: false },
-                Some(_) | None => return Err("maintenance: on or off?".into()),
+                Some(_) | None => return Err("maintenance: `on` or `off`?".into()),
             },
             "sync" => Command::Sync,
             "keygen" => Command::Keygen { file: self.word().unwrap_or(KEY).into() },
@@ -260,14 +263,14 @@ impl<'a> Typed<'a> {
             "leases" => Command::Leases { form: self.form() },
             "reload" => Command::Reload,
             "release" => Command::Release,
-            _ => return Err(format!("no such command: {name}")),
+            _ => return Err(format!("no such command: '{name}'")),
         };
         let left = self.word().or(self.options.first().map(|(option, _)| *option));
-        left.map_or(Ok(command), |what| Err(meaningless(what)))
+        left.map_or(Ok(command), |what| Err(format!("{name}: '{what}' means nothing here")))
     }
 
     /// Without words the line is shown, with the two of a line it is typed. The code may have blanks in it.
-    fn pair(&mut self) -> Result<Request, &'static str> {
+    fn pair(&mut self) -> Result<Request, String> {
         let force = self.has("--force");
         if let Some(address) = self.word() {
             let address = address.parse().map_err(|_| PAIR)?;
@@ -276,16 +279,21 @@ impl<'a> Typed<'a> {
                 code += part;
             }
             if code.is_empty() {
-                return Err(PAIR);
+                return Err(PAIR.into());
             }
             return Ok(Request { join: Some((address, code)), force, ..Request::default() });
         }
-        let listen = self.value("--listen").map(str::parse).transpose();
+        let listen = |text: &str| {
+            text.parse().map_err(|_| format!("--listen: '{text}' is no IPv4 address, such as 192.168.1.2"))
+        };
         Ok(Request {
             join: None,
-            listen: listen.map_err(|_| "--listen: an IPv4 address")?,
+            listen: self.value("--listen").map(listen).transpose()?,
             interface: self.value("--interface").map(String::from),
-            vip: self.value("--vip").map(vip).transpose()?,
+            vip: self
+                .value("--vip")
+                .map(|text| vip(text).ok_or_else(|| format!("--vip: '{text}' {VIP}")))
+                .transpose()?,
             minutes: self.number("--minutes")?,
             force,
             stage: match (self.has("--background"), self.has("--show")) {
@@ -297,25 +305,15 @@ impl<'a> Typed<'a> {
     }
 }
 
-fn meaningless(what: &str) -> String {
-    format!("{what} means nothing here")
-}
-
 /// ADDRESS[/LENGTH]
-fn vip(text: &str) -> Result<(Ipv4Addr, Option<u8>), &'static str> {
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text, None),
-    };
-    let length = match length {
-        Some(length) => Some(length.parse::<u32>().ok().and_then(|it| u8::try_from(it).ok()).ok_or(VIP)?),
-        None => None,
-    };
-    Ok((address.parse().map_err(|_| VIP)?, length))
+fn vip(text: &str) -> Option<(Ipv4Addr, Option<u8>)> {
+    let Some((address, length)) = text.split_once('/') else { return Some((text.parse().ok()?, None)) };
+    let length = length.parse::<u32>().ok().filter(|it| (1..=32).contains(it))?;
+    Some((address.parse().ok()?, u8::try_from(length).ok()))
 }
 
-const VIP: &str = "--vip: an IPv4 address, or ADDRESS/LENGTH";
-const PAIR: &str = "pair: the line has the other router's address and a code";
+const VIP: &str = "is neither an IPv4 address nor ADDRESS/LENGTH, such as 192.168.1.1/24";
+const PAIR: &str = "pair: the line has the other router's IPv4 address and a code";
 
 /// Where the configuration is unless `--config` says otherwise.
 pub const CONFIG: &str = "/etc/config/gwha";

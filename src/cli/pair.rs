@@ -4,6 +4,7 @@ mod background;
 
 use core::time::Duration;
 use std::ffi::CString;
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,6 +13,7 @@ use std::path::Path;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::control::client;
+use crate::disk::plain;
 use crate::exec::child::{Child, Ending as ChildEnding, Leftovers, Output};
 use crate::pair::agree::{Gateway, Vip};
 use crate::pair::code::Code;
@@ -19,7 +21,7 @@ use crate::pair::facts::{self, Own, Where};
 use crate::pair::guest::Guest;
 use crate::pair::host::Host;
 use crate::pair::listen::{Ending, Listener, WRONG_MAX};
-use crate::pair::{connect, vip, vrid};
+use crate::pair::{PORT, connect, vip, vrid};
 use crate::ubus::{Data, Table, Value, json};
 
 use super::args::Scope;
@@ -94,9 +96,10 @@ fn show(run_dir: &Path) -> u8 {
 
 /// Shows the line and waits.
 fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
+    let unusable = |error: io::Error| format!("{}: {}", target.run_dir.display(), plain(&error));
     let mut paper = match request.stage {
         Stage::Terminal | Stage::Earlier => None,
-        Stage::Background => match background::take(target.run_dir).map_err(|error| error.to_string())? {
+        Stage::Background => match background::take(target.run_dir).map_err(unusable)? {
             None => return Ok(show(target.run_dir)),
             paper => paper,
         },
@@ -112,14 +115,18 @@ fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
     let minutes = request.minutes.unwrap_or(MINUTES).clamp(1, MINUTES_MAX);
     let code = Code::generate().ok_or("the system has no randomness to give")?;
     let patience = Duration::from_secs(u64::from(minutes).saturating_mul(60));
-    let mut listener = Listener::open(&place, code, patience)
-        .map_err(|error| format!("can't wait at {address}: {error} (does another `gwha pair` wait?)"))?;
+    let mut listener = Listener::open(&place, code, patience).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            format!("TCP port {PORT} of {address} is in use: does another `gwha pair` wait?")
+        }
+        _ => format!("can't wait at {address}: {}", plain(&error)),
+    })?;
     let line = format!("gwha pair {address} {code}");
     match &mut paper {
         Some(paper) => {
-            paper.begin(&line, listener.until()).map_err(|error| error.to_string())?;
+            paper.begin(&line, listener.until()).map_err(unusable)?;
             show(target.run_dir);
-            paper.detach().map_err(|error| error.to_string())?;
+            paper.detach().map_err(unusable)?;
         }
         None => {
             print(&(line + "\n"));
@@ -134,7 +141,10 @@ fn offer(request: &Request, target: &Target<'_>) -> Result<u8, String> {
     }
     let mut host = Host::new(target.config, place, own(request), vip)?;
     loop {
-        match listener.wait(&mut host, &mut complain).map_err(|error| error.to_string())? {
+        match listener
+            .wait(&mut host, &mut complain)
+            .map_err(|error| format!("can't wait: {}", plain(&error)))?
+        {
             Ending::Paired => {
                 print(&format!("Paired with {}.\n", host.guest));
                 return Ok(finish(target, host.aside.as_deref()));
@@ -231,8 +241,8 @@ fn run(script: &Path, action: &str) -> Result<(), String> {
     let failed = |what: &str| format!("{} {action}: {what}", script.display());
     let program = CString::new(script.as_os_str().as_bytes()).map_err(|error| failed(&error.to_string()))?;
     let argument = CString::new(action).map_err(|error| failed(&error.to_string()))?;
-    let mut child = Child::spawn(&[&program, &argument], &[], Output::Kept)
-        .map_err(|error| failed(&error.to_string()))?;
+    let mut child =
+        Child::spawn(&[&program, &argument], &[], Output::Kept).map_err(|error| failed(&plain(&error)))?;
     let patience = PollTimeout::try_from(SCRIPT_PATIENCE).unwrap_or(PollTimeout::MAX);
     let _ = poll(&mut [PollFd::new(child.as_fd(), PollFlags::POLLIN)], patience);
     match child.reap(Leftovers::Left) {

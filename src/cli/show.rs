@@ -47,25 +47,27 @@ pub fn status(status: &Status) -> String {
     out
 }
 
-/// "gw-a is master for 2 h 3 min: the master fell silent"
+/// "gw-a has been master for 2 h 3 min: the master 192.168.1.2 fell silent"
 fn headline(status: &Status) -> String {
     let node = if status.node.is_empty() { "this router" } else { &status.node };
     if status.groups.is_empty() {
         return format!("{node} stands idle: no virtual router is configured and enabled");
     }
+    let maintenance = if status.maintenance { " (in maintenance)" } else { "" };
     let role = match status.role.as_str() {
-        "mixed" => format!("{node} has several roles"),
-        "init" => format!("{node} has not decided yet"),
-        role => format!("{node} is {role}"),
+        "init" => "been undecided",
+        "fault" => "had a fault",
+        "mixed" => "had different roles",
+        "backup" => "been backup",
+        _ => "been master",
     };
-    let since = status.since.map(|since| format!(" for {}", duration(since))).unwrap_or_default();
-    let cause = status.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let maintenance = if status.maintenance { ", in maintenance" } else { "" };
+    let since = duration(status.since.unwrap_or_default());
+    let cause = status.cause.as_deref().unwrap_or("?");
     let alarm = match (status.health, status.warnings.iter().find(|it| is_alarm(&it.code))) {
         (Health::Critical, Some(_)) => ". CRITICAL, see below",
         (Health::Critical | Health::Degraded | Health::Healthy, _) => "",
     };
-    format!("{role}{since}{cause}{maintenance}{alarm}")
+    format!("{node}{maintenance} has {role} for {since}: {cause}{alarm}")
 }
 
 fn is_alarm(code: &str) -> bool {
@@ -149,6 +151,9 @@ fn channel_line(peer: &Peer) -> String {
     if !peer.connected {
         let state = peer.state.as_deref().unwrap_or_default().replace('_', " ");
         let error = peer.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        if state == "off" {
+            return format!("peer channel off{error}");
+        }
         return format!("peer {name}{address}: channel down{age}, {state}{error}");
     }
     let words = [&peer.role, &peer.health].into_iter().flatten().cloned().into_vec();

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::sys::socket::{SockFlag, SockType};
 
 use crate::ubus::Data;
-use crate::{limits, local};
+use crate::{disk, limits, local};
 
 use super::frame::{self, Frame};
 
@@ -35,7 +35,7 @@ impl fmt::Display for Error {
             Error::NotAllowed => f.write_str("not allowed: only root may talk to gwha"),
             Error::NoAnswer => f.write_str("gwha does not answer"),
             Error::Failed(text) => f.write_str(text),
-            Error::Io(error) => write!(f, "control socket: {error}"),
+            Error::Io(error) => write!(f, "control socket: {}", disk::plain(error)),
         }
     }
 }
@@ -60,7 +60,11 @@ impl From<io::Error> for Error {
 pub fn call(socket: &Path, method: &str, arguments: &Data, patience: Duration) -> Result<Data, Error> {
     let request =
         frame::request(method, arguments).ok_or_else(|| Error::Failed("request too long".into()))?;
-    let mut stream = UnixStream::from(local::connect(socket, SockType::Stream, SockFlag::empty())?);
+    let connected = local::connect(socket, SockType::Stream, SockFlag::empty());
+    let mut stream = UnixStream::from(connected.map_err(|error| match error.into() {
+        Error::Io(error) => Error::Failed(format!("{}: {}", socket.display(), disk::plain(&error))),
+        known => known,
+    })?);
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     // A daemon that is busy answers before it has read the request, and closes.

@@ -183,7 +183,7 @@ impl Watch {
                 .socket()
                 .and_then(|socket| socket.attach_filter(&filter::claims(&wanted.keys(), wanted.family)));
             if let Err(error) = result {
-                log::warn!("{}: watch for address conflicts: {error}", wanted.device.name);
+                log::warn!("{}: watch for address conflicts: {}", wanted.device.name, plain(&error));
             }
             self.wanted = wanted;
         }

@@ -60,7 +60,11 @@ impl History {
     fn append(&mut self, record: &[u8]) {
         let Some(file) = &mut self.file else { return };
         if let Err(error) = file.write_all(record) {
-            log::warn!("{}: {error}; history will not survive a restart", self.path.display());
+            log::warn!(
+                "{}: {}; history will not survive a restart",
+                self.path.display(),
+                disk::plain(&error)
+            );
             self.file = None;
         }
         self.length = self.length.saturating_add(1);
@@ -68,7 +72,10 @@ impl History {
 
     fn rewrite(&mut self) {
         self.length = self.events.len();
-        self.file = self.begin().inspect_err(|error| log::warn!("{}: {error}", self.path.display())).ok();
+        self.file = self
+            .begin()
+            .inspect_err(|error| log::warn!("{}: {}", self.path.display(), disk::plain(error)))
+            .ok();
     }
 
     fn begin(&self) -> io::Result<File> {

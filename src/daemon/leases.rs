@@ -249,7 +249,7 @@ impl Leases {
                     let _ = poller.add(&watcher, Source::Leases, Interest::Read);
                     self.watcher = Some(watcher);
                 }
-                Err(error) => return log::error!("leases are not followed: {error}"),
+                Err(error) => return log::error!("leases are not followed: {}", plain(&error)),
             },
             (Some(_) | None, None) => {}
         }

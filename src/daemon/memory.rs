@@ -108,7 +108,7 @@ impl Memory {
     }
 
     fn complain(&self, error: &io::Error) {
-        log::warn!("{}: {error}; a restart will begin as standby", self.path.display());
+        log::warn!("{}: {}; a restart will begin as standby", self.path.display(), disk::plain(error));
     }
 }
 

@@ -56,14 +56,14 @@ pub fn noticed(config: &Config, notice: &Notice) -> Line {
     let group = |id: &GroupId| group_name(config, *id);
     let (level, event, message) = match notice {
         Notice::PeerFound { instance, peer, priority } => {
-            let cause = format!("advertises priority {priority}");
+            let cause = format!("is heard with priority {priority}");
             return peer_changed(config, (*instance, *peer), ("silent", "alive"), cause);
         }
         Notice::PeerLost { instance, peer } => {
             return peer_changed(config, (*instance, *peer), ("alive", "silent"), "fell silent".into());
         }
         Notice::Misconfigured { instance: id, peer, what } => {
-            let text = format!("instance {}: {peer} has another {}", instance(id), what.name());
+            let text = format!("instance {}: {peer} differs in: {}", instance(id), what.name());
             (Level::Warn, "misconfigured", text)
         }
         Notice::Rival { instance: id, peer, priority } => {
@@ -138,9 +138,9 @@ fn peer_changed(
 fn track_changed(config: &Config, id: TrackId, is_up: bool) -> (Level, &'static str, String) {
     let name = config.tracks.get(id.index()).map_or("?", |track| &track.name);
     if is_up {
-        (Level::Info, "track", format!("track {name}: up"))
+        (Level::Info, "track", format!("track {name} is up"))
     } else {
-        (Level::Warn, "track", format!("track {name}: down"))
+        (Level::Warn, "track", format!("track {name} is down"))
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!((found.event.as_str(), found.peer.as_deref()), ("peer_found", Some("192.0.2.2")));
         assert_eq!(
             (found.to.as_deref(), found.cause.as_deref()),
-            (Some("alive"), Some("advertises priority 90"))
+            (Some("alive"), Some("is heard with priority 90"))
         );
     }
 

@@ -7,6 +7,7 @@
 use std::io;
 
 use crate::config::model::Scheduling;
+use crate::disk::plain;
 
 /// Changes over, if that is a change. A refusal is a warning: the daemon does its work also without.
 pub fn change(from: Scheduling, to: Scheduling) {
@@ -14,10 +15,10 @@ pub fn change(from: Scheduling, to: Scheduling) {
         return;
     }
     if let Err(error) = set_policy(to) {
-        log::warn!("option realtime: the kernel refuses the priority: {error}");
+        log::warn!("option realtime: the kernel refuses the priority: {}", plain(&error));
     }
     if let Err(error) = hold_memory(to) {
-        log::warn!("option realtime: the kernel refuses to lock memory: {error}");
+        log::warn!("option realtime: the kernel refuses to lock memory: {}", plain(&error));
     }
 }
 

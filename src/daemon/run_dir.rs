@@ -77,7 +77,8 @@ fn lock(path: &Path) -> Result<Flock<File>, Error> {
 }
 
 fn in_use(lock: &Path, by: &str) -> Error {
-    let why = format!("held by another gwha (process {by}); a second daemon needs a --run-dir of its own");
+    let why =
+        format!("used by a running gwha (process {by}): stop that one, or give this one another --run-dir");
     Error::new(&lock.to_string_lossy(), &why)
 }
 

@@ -48,7 +48,7 @@ impl Storage {
     /// Has a job done after all earlier ones. A failure is logged. So is a full queue: the job is dropped.
     pub fn submit(&mut self, job: Job) {
         if self.0.is_none() {
-            self.0 = start().inspect_err(|error| log::error!("storage thread: {error}")).ok();
+            self.0 = start().inspect_err(|error| log::error!("storage thread: {}", disk::plain(error))).ok();
         }
         let Some(desk) = &self.0 else { return };
         let mut queue = desk.queue();
@@ -103,7 +103,11 @@ impl Desk {
     fn work(&self) {
         while let Some(Job::Maintenance { flag, wanted }) = self.next() {
             if let Err(error) = keep(&flag, wanted) {
-                log::error!("{}: {error}; maintenance will not survive a restart", flag.display());
+                log::error!(
+                    "{}: {}; maintenance will not survive a restart",
+                    flag.display(),
+                    disk::plain(&error)
+                );
             }
         }
         self.queue().is_over = true;

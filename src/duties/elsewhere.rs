@@ -23,10 +23,10 @@ impl Handover {
             Cause::Started
             | Cause::Resumed
             | Cause::MasterHeard { .. }
-            | Cause::MasterDown
+            | Cause::MasterDown { .. }
             | Cause::HigherPriority { .. }
             | Cause::Stalled { .. }
-            | Cause::NoUsableMember
+            | Cause::NoUsableMember { .. }
             | Cause::FaultBegan(_)
             | Cause::FaultEnded
             | Cause::Terminated
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn power_loss_costs_nothing() {
         assert!(!waits("master", &["wan"], Handover::Taken));
-        assert_eq!(Handover::by(&Cause::MasterDown), Handover::Taken);
+        assert_eq!(Handover::by(&Cause::MasterDown { master: None }), Handover::Taken);
     }
 
     #[test]

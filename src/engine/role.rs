@@ -86,9 +86,14 @@ pub enum Cause {
         from: IpAddr,
         /// What it advertised.
         priority: u8,
+        /// What is wrong with this node, if anything.
+        burden: String,
     },
-    /// The master fell silent (protocol rule 4).
-    MasterDown,
+    /// The master fell silent, or none was ever heard (protocol rule 4).
+    MasterDown {
+        /// Where it was heard last.
+        master: Option<IpAddr>,
+    },
     /// The master said that it got worse (rule 5).
     Told {
         /// Its address.
@@ -111,6 +116,8 @@ pub enum Cause {
         from: IpAddr,
         /// What it advertised.
         priority: u8,
+        /// What has lowered this node, if that was why.
+        burden: String,
     },
     /// This node was stalled for longer than Master_Down, and another one serves (rule 10).
     Stalled {
@@ -118,7 +125,10 @@ pub enum Cause {
         from: IpAddr,
     },
     /// The last usable member is gone (rule 3).
-    NoUsableMember,
+    NoUsableMember {
+        /// What is wrong with this node.
+        burden: String,
+    },
     /// A fault of this node began.
     FaultBegan(Fault),
     /// The last fault of this node is over.
@@ -136,14 +146,14 @@ impl Cause {
             Cause::Started => "started",
             Cause::Resumed => "resumed",
             Cause::MasterHeard { .. } => "master_heard",
-            Cause::MasterDown => "master_down",
+            Cause::MasterDown { .. } => "master_down",
             Cause::Told { .. } => "told",
             Cause::Stopped { .. } => "stopped",
             Cause::Preempt => "preempt",
             Cause::Operator => "operator",
             Cause::HigherPriority { .. } => "higher_priority",
             Cause::Stalled { .. } => "stalled",
-            Cause::NoUsableMember => "no_usable_member",
+            Cause::NoUsableMember { .. } => "no_usable_member",
             Cause::FaultBegan(_) => "fault_began",
             Cause::FaultEnded => "fault_ended",
             Cause::Terminated => "terminated",
@@ -155,28 +165,45 @@ impl Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Cause::Started => f.write_str("started"),
-            Cause::Resumed => f.write_str("resumed after a restart of the daemon"),
-            Cause::MasterHeard { from, priority } => {
-                write!(f, "{from} is master with priority {priority}")
+            Cause::Started => f.write_str("gwha was started"),
+            Cause::Resumed => f.write_str("gwha was restarted and goes on as before"),
+            Cause::MasterHeard { from, priority, burden } => {
+                write!(f, "{}{from} is master with priority {priority}", before(burden))
             }
-            Cause::MasterDown => f.write_str("the master fell silent"),
-            Cause::Told { from, priority } => {
-                write!(f, "{from} lowered itself to priority {priority}")
-            }
+            Cause::MasterDown { master: Some(master) } => write!(f, "the master {master} fell silent"),
+            Cause::MasterDown { master: None } => f.write_str("no master was heard"),
+            Cause::Told { from, priority } => write!(f, "{from} {} {priority}", told(*priority)),
             Cause::Stopped { from } => write!(f, "{from} stopped"),
-            Cause::Preempt => f.write_str("preferred and healthy for the preempt delay"),
-            Cause::Operator => f.write_str("operator"),
-            Cause::HigherPriority { from, priority } => {
-                write!(f, "{from} advertises priority {priority}")
+            Cause::Preempt => {
+                f.write_str("this router is preferred and has been healthy for the preempt delay")
             }
-            Cause::Stalled { from } => write!(f, "this node was stalled, {from} serves"),
-            Cause::NoUsableMember => f.write_str("no usable interface left"),
+            Cause::Operator => f.write_str("switched by an operator"),
+            Cause::HigherPriority { from, priority, burden } => {
+                write!(f, "{}{from} took over with priority {priority}", before(burden))
+            }
+            Cause::Stalled { from } => write!(f, "this router was stalled, and {from} took over"),
+            Cause::NoUsableMember { burden } => {
+                write!(f, "{}no usable interface is left", before(burden))
+            }
             Cause::FaultBegan(fault) => fault.fmt(f),
-            Cause::FaultEnded => f.write_str("fault is over"),
-            Cause::Terminated => f.write_str("daemon stops"),
-            Cause::Reconfigured => f.write_str("configuration changed"),
+            Cause::FaultEnded => f.write_str("the fault is over"),
+            Cause::Terminated => f.write_str("gwha was stopped"),
+            Cause::Reconfigured => f.write_str("the configuration was changed"),
         }
+    }
+}
+
+/// What is wrong here stands before what followed from it.
+fn before(burden: &str) -> String {
+    if burden.is_empty() { String::new() } else { format!("{burden}; ") }
+}
+
+/// What a master says with a lowered priority: some numbers have a meaning (protocol rule 2).
+const fn told(priority: u8) -> &'static str {
+    match priority {
+        0..=3 => "has a fault: priority",
+        4 => "gives the role away: priority",
+        _ => "has lowered its priority to",
     }
 }
 
@@ -204,7 +231,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Link { instance, problem } => write!(f, "{instance}: {problem}"),
             Fault::Track { track } => write!(f, "track {track} is down"),
-            Fault::Addresses => f.write_str("addresses can't be installed"),
+            Fault::Addresses => f.write_str("the virtual addresses can't be installed"),
         }
     }
 }
@@ -228,10 +255,57 @@ impl fmt::Display for LinkProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             LinkProblem::Missing => "no such interface",
-            LinkProblem::AdminDown => "interface is down",
+            LinkProblem::AdminDown => "the interface is down",
             LinkProblem::NoCarrier => "no carrier",
-            LinkProblem::NotForwarding => "bridge is not forwarding yet",
-            LinkProblem::NoAddress => "router's own address is missing",
+            LinkProblem::NotForwarding => "the bridge is not forwarding yet",
+            LinkProblem::NoAddress => "the router's own address is missing",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cable() -> Fault {
+        Fault::Link { instance: "lan".into(), problem: LinkProblem::NoCarrier }
+    }
+
+    #[test]
+    fn every_cause_is_a_sentence_for_the_owner_of_a_router() {
+        let from = IpAddr::from([192, 0, 2, 3]);
+        let (none, burden) = (String::new, || cable().to_string());
+        let heard = |burden| Cause::MasterHeard { from, priority: 90, burden };
+        let higher = |burden| Cause::HigherPriority { from, priority: 90, burden };
+        let told = |priority| Cause::Told { from, priority };
+        let track = Fault::Track { track: "carrier".into() };
+        let cases = [
+            (Cause::Started, "gwha was started"),
+            (Cause::Resumed, "gwha was restarted and goes on as before"),
+            (heard(none()), "192.0.2.3 is master with priority 90"),
+            (heard(burden()), "lan: no carrier; 192.0.2.3 is master with priority 90"),
+            (Cause::MasterDown { master: Some(from) }, "the master 192.0.2.3 fell silent"),
+            (Cause::MasterDown { master: None }, "no master was heard"),
+            (told(3), "192.0.2.3 has a fault: priority 3"),
+            (told(4), "192.0.2.3 gives the role away: priority 4"),
+            (told(70), "192.0.2.3 has lowered its priority to 70"),
+            (Cause::Stopped { from }, "192.0.2.3 stopped"),
+            (Cause::Preempt, "this router is preferred and has been healthy for the preempt delay"),
+            (Cause::Operator, "switched by an operator"),
+            (higher(none()), "192.0.2.3 took over with priority 90"),
+            (higher(burden()), "lan: no carrier; 192.0.2.3 took over with priority 90"),
+            (Cause::Stalled { from }, "this router was stalled, and 192.0.2.3 took over"),
+            (Cause::NoUsableMember { burden: none() }, "no usable interface is left"),
+            (Cause::NoUsableMember { burden: burden() }, "lan: no carrier; no usable interface is left"),
+            (Cause::FaultBegan(cable()), "lan: no carrier"),
+            (Cause::FaultBegan(track), "track carrier is down"),
+            (Cause::FaultBegan(Fault::Addresses), "the virtual addresses can't be installed"),
+            (Cause::FaultEnded, "the fault is over"),
+            (Cause::Terminated, "gwha was stopped"),
+            (Cause::Reconfigured, "the configuration was changed"),
+        ];
+        for (cause, words) in cases {
+            assert_eq!(cause.to_string(), words, "{cause:?}");
+        }
     }
 }

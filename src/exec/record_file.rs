@@ -39,7 +39,11 @@ impl RecordFile {
                 self.is_failing = false;
             }
             Err(error) if !self.is_failing => {
-                log::warn!("{}: {error}; after a crash some addresses may be left", self.path.display());
+                log::warn!(
+                    "{}: {}; after a crash some addresses may be left",
+                    self.path.display(),
+                    disk::plain(&error)
+                );
                 self.is_failing = true;
             }
             Err(_) => {}

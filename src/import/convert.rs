@@ -67,6 +67,9 @@ impl<'a> Converter<'a> {
             text += &section.0;
         }
         text += &self.used_tracks();
+        if !entries.iter().any(|entry| entry.key() == "vrrp_instance") {
+            self.notes.push(Note { line: 1, text: "there is no vrrp_instance in this file".into() });
+        }
         text
     }
 

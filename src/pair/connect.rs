@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::daemon::clock;
+use crate::disk;
 use crate::engine::Instant;
 use crate::peer::handshake::{Ends, Side};
 
@@ -104,8 +105,9 @@ fn unreachable(host: Ipv4Addr, error: &io::Error) -> String {
              there shows a new line"
         ),
         _ => format!(
-            "{host} does not answer ({error}): is it the right address, and does its firewall let TCP port {PORT} in \
-             from this network?"
+            "{host} does not answer ({}): is it the right address, and does its firewall let TCP port {PORT} in \
+             from this network?",
+            disk::plain(error)
         ),
     }
 }

@@ -158,7 +158,7 @@ fn configuration(path: &Path) -> Result<Option<(String, Config)>, String> {
     let bytes = match read_bounded(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{}: {error}", path.display())),
+        Err(error) => return Err(format!("{}: {}", path.display(), disk::plain(&error))),
     };
     let is_bare = uci::parse(&bytes).is_ok_and(|tree| tree.sections.iter().all(|it| it.kind == "gwha"));
     if is_bare {
@@ -166,7 +166,7 @@ fn configuration(path: &Path) -> Result<Option<(String, Config)>, String> {
     }
     let Ok(Loaded { config, .. }) = config::load("", &bytes) else {
         return Err(format!(
-            "{} has errors, which `gwha check` shows: mend them, or give it up with `gwha pair --force`",
+            "{} has errors, which `gwha check` shows: mend them, or give the file up with `gwha pair --force`",
             path.display()
         ));
     };

@@ -47,7 +47,7 @@ pub fn stage(key: &Key, key_path: &Path, text: &str, config: &Path, own: Own) ->
         (Err(error), Own::Kept) => return Err(named(key_path, &error)),
     };
     if !is_there {
-        disk::make_above(key_path, 0o700).map_err(|error| named(key_path, &error))?;
+        disk::make_above(key_path, 0o700).map_err(|error| failed(key_path, &error))?;
         let temporary = beside(key_path);
         let _ = fs::remove_file(&temporary);
         staged.files.push(Beside { temporary: temporary.clone(), path: key_path.into() });
@@ -56,12 +56,12 @@ pub fn stage(key: &Key, key_path: &Path, text: &str, config: &Path, own: Own) ->
     let before = match read_bounded(config) {
         Ok(before) => before,
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(named(config, &error)),
+        Err(error) => return Err(failed(config, &error)),
     };
     if before != text.as_bytes() {
         let temporary = beside(config);
         staged.files.push(Beside { temporary: temporary.clone(), path: config.into() });
-        write(&temporary, text.as_bytes()).map_err(|error| named(config, &error))?;
+        write(&temporary, text.as_bytes()).map_err(|error| failed(config, &error))?;
         if !before.is_empty() {
             staged.aside = Some((before, disk::sibling(key_path, BEFORE)));
         }
@@ -77,11 +77,11 @@ impl Staged {
     pub fn commit(mut self) -> Result<Option<PathBuf>, String> {
         let aside = self.aside.take();
         if let Some((bytes, path)) = &aside {
-            write(path, bytes).map_err(|error| named(path, &error))?;
+            write(path, bytes).map_err(|error| failed(path, &error))?;
         }
         for Beside { temporary, path } in &self.files {
-            fs::rename(temporary, path).map_err(|error| named(path, &error))?;
-            sync_dir(path).map_err(|error| named(path, &error))?;
+            fs::rename(temporary, path).map_err(|error| failed(path, &error))?;
+            sync_dir(path).map_err(|error| failed(path, &error))?;
         }
         Ok(aside.map(|(_, path)| path))
     }
@@ -101,6 +101,10 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn sync_dir(path: &Path) -> io::Result<()> {
     disk::open(disk::split(path).0, disk::OFlag::O_RDONLY)?.sync_all()
+}
+
+fn failed(path: &Path, error: &io::Error) -> String {
+    named(path, &disk::plain(error))
 }
 
 fn named(path: &Path, error: &dyn std::fmt::Display) -> String {

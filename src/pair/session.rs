@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::engine::Instant;
-use crate::peer::frame::{HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record};
+use crate::peer::frame::{HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_handshake, put_record};
 use crate::peer::handshake::{Ends, Failure, Handshake, Side};
 use crate::peer::noise::Seal;
 
@@ -126,7 +126,7 @@ impl Session {
             output: Vec::new(),
             deadline: now.after(HANDSHAKE_PATIENCE),
         };
-        session.say_handshake(&first);
+        put_handshake(&first, &mut session.output);
         session
     }
 
@@ -247,15 +247,8 @@ impl Session {
             Failure::NotGwha | Failure::Version(_) => End::Foreign,
         })?;
         self.phase = Phase::Sealed(Box::new(seal));
-        self.say_handshake(&answer);
+        put_handshake(&answer, &mut self.output);
         Ok(())
-    }
-
-    /// Each side has one message; the other time there is nothing to say.
-    fn say_handshake(&mut self, message: &[u8]) {
-        if !message.is_empty() {
-            put_record(RecordKind::Handshake, message, &mut self.output);
-        }
     }
 
     fn hear(&mut self, message: Message, now: Instant) -> Result<Message, End> {

@@ -131,6 +131,13 @@ pub fn put_record(kind: RecordKind, body: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(body);
 }
 
+/// Appends a side's message of the handshake. Each side has one; the other time there is nothing to say.
+pub fn put_handshake(message: &[u8], out: &mut Vec<u8>) {
+    if !message.is_empty() {
+        put_record(RecordKind::Handshake, message, out);
+    }
+}
+
 /// What to do with a frame of a type that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {

@@ -53,7 +53,7 @@ impl fmt::Display for Error {
             Error::NotAFile => f.write_str("not a plain file"),
             Error::Malformed => f.write_str("not a key: 32 bytes in hexadecimal or base64 are expected"),
             Error::Exists => f.write_str("there is one already; it is not overwritten"),
-            Error::Io(error) => error.fmt(f),
+            Error::Io(error) => f.write_str(&disk::plain(error)),
         }
     }
 }
@@ -262,6 +262,17 @@ mod tests {
         fs::write(&path, [b'a'; 100_000]).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         assert!(matches!(Key::read(&path), Err(Error::Malformed)));
+    }
+
+    #[test]
+    fn error_of_the_system_is_told_in_words_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+
+        let error = Key::generate().unwrap().write(&file.join("key")).unwrap_err();
+
+        assert_eq!(error.to_string(), "Not a directory");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::engine::Instant;
 
 pub use super::end::End;
 use super::frame::{
-    self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_record,
+    self, Frames, GREETING_BYTES, HANDSHAKE_BYTES, Inbox, RECORD_BYTES, RecordKind, put_handshake, put_record,
 };
 use super::handshake::{Ends, Failure, Handshake, Side};
 use super::key::Key;
@@ -109,7 +109,7 @@ impl Session {
             deadline: now.after(HANDSHAKE_PATIENCE),
             quiet: now.after(HANDSHAKE_PATIENCE),
         };
-        session.say_handshake(&first);
+        put_handshake(&first, &mut session.output);
         session
     }
 
@@ -252,17 +252,10 @@ impl Session {
         let Phase::Shaking(handshake) = &mut self.phase else { return Err(End::OutOfPlace) };
         let (seal, answer) = handshake.finish(body).map_err(End::Handshake)?;
         self.phase = Phase::Greeting(Box::new(seal));
-        self.say_handshake(&answer);
+        put_handshake(&answer, &mut self.output);
         let hello = Message::Hello(self.own.clone());
         self.put(&hello, now);
         Ok(())
-    }
-
-    /// Each side has one message; the other time there is nothing to say.
-    fn say_handshake(&mut self, message: &[u8]) {
-        if !message.is_empty() {
-            put_record(RecordKind::Handshake, message, &mut self.output);
-        }
     }
 
     fn open_record(&mut self, body: &[u8], now: Instant, events: &mut Vec<Event>) -> Result<(), End> {

@@ -26,7 +26,7 @@ impl Decimal {
         Decimal::thousandths(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
-    /// Reads a number that follows JSON's grammar. `None` if it is 2^42 or more, either way.
+    /// Reads a number that follows JSON's grammar; for the JSON reader, which is for tests. `None` if it is 2^42 or more, either way.
     pub fn parse(text: &str) -> Option<Decimal> {
         let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
         // An exponent that fits no i32 is far beyond all of them, either way.

@@ -68,19 +68,21 @@ impl Words<'_> {
     fn cause(&self, cause: &Cause) -> String {
         let code = cause.code();
         match cause {
-            Cause::MasterHeard { from, priority }
-            | Cause::Told { from, priority }
-            | Cause::HigherPriority { from, priority } => format!("{code} {} {priority}", self.who(*from)),
+            Cause::Told { from, priority } => format!("{code} {} {priority}", self.who(*from)),
+            Cause::MasterHeard { from, priority, burden }
+            | Cause::HigherPriority { from, priority, burden } => {
+                format!("{code} {} {priority}{}", self.who(*from), behind(burden))
+            }
+            Cause::NoUsableMember { burden } => format!("{code}{}", behind(burden)),
             Cause::Stopped { from } | Cause::Stalled { from } => format!("{code} {}", self.who(*from)),
             Cause::FaultBegan(Fault::Link { instance, problem }) => format!("{code} {instance}: {problem}"),
             Cause::FaultBegan(Fault::Track { track }) => format!("{code} {track}"),
             Cause::FaultBegan(Fault::Addresses) => format!("{code} addresses"),
             Cause::Started
             | Cause::Resumed
-            | Cause::MasterDown
+            | Cause::MasterDown { .. }
             | Cause::Preempt
             | Cause::Operator
-            | Cause::NoUsableMember
             | Cause::FaultEnded
             | Cause::Terminated
             | Cause::Reconfigured => code.to_owned(),
@@ -121,6 +123,10 @@ impl Words<'_> {
     fn track(&self, index: usize) -> &str {
         &self.setup.tracks[index].name
     }
+}
+
+fn behind(burden: &str) -> String {
+    if burden.is_empty() { String::new() } else { format!(" ({burden})") }
 }
 
 fn on(maintenance: Maintenance) -> &'static str {

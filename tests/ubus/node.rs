@@ -185,7 +185,7 @@ fn every_way_to_ask_gives_the_same_status() {
                 assert_eq!(shape(&socket.stdout), shape(called.text.as_bytes()));
             }
             let words = node.cli_over_ubus(&["status"]);
-            assert!(String::from_utf8_lossy(&words.stdout).contains("is master for"), "{words:?}");
+            assert!(String::from_utf8_lossy(&words.stdout).contains(" has been master for "), "{words:?}");
         });
     });
 }

@@ -109,6 +109,8 @@ fn nonsense_is_refused_and_not_ignored() {
         "pair router k7qm",
         "pair 192.0.2.2 k7qm --vip 192.0.2.1",
         "pair --vip 192.0.2.1/many",
+        "pair --vip 192.0.2.1/33",
+        "pair --vip 192.0.2.1/0",
         "status --force",
         "status --json=no",
         "status -x",
@@ -116,5 +118,32 @@ fn nonsense_is_refused_and_not_ignored() {
     ];
     for line in nonsense {
         assert!(parsed(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn refusal_says_what_was_typed_and_what_is_expected() {
+    let cases = [
+        ("", "which command?"),
+        ("stauts", "no such command: 'stauts'"),
+        ("status --colour", "no such option: '--colour'"),
+        ("status --json=no", "--json takes no value"),
+        ("switch --to", "--to needs a value"),
+        ("status now", "status: 'now' means nothing here"),
+        ("switch --json", "switch: '--json' means nothing here"),
+        ("maintenance maybe", "maintenance: `on` or `off`?"),
+        ("history --limit many", "--limit: 'many' is no number from 1 to 4294967295"),
+        ("history --limit 0", "--limit: '0' is no number from 1 to 4294967295"),
+        ("pair --minutes -1", "--minutes: '-1' is no number from 1 to 4294967295"),
+        ("pair --listen lan", "--listen: 'lan' is no IPv4 address, such as 192.168.1.2"),
+        (
+            "pair --vip lan",
+            "--vip: 'lan' is neither an IPv4 address nor ADDRESS/LENGTH, such as 192.168.1.1/24",
+        ),
+        ("pair router k7qm", "pair: the line has the other router's IPv4 address and a code"),
+        ("import", "import: which keepalived.conf?"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(parsed(line).unwrap_err(), expected, "{line}");
     }
 }

@@ -1,6 +1,6 @@
 use crate::status::{
-    ConfigState, Counters, Group, Happening, Health, History, Instance, Master, PeerRouter, Status, Target,
-    Track, Warning,
+    ConfigState, Counters, Group, Happening, Health, History, Instance, Master, Peer, PeerRouter, Status,
+    Target, Track, Warning,
 };
 use crate::ubus::Decimal;
 
@@ -78,7 +78,33 @@ fn first_line_says_what_is_going_on_and_why() {
     let text = super::status(&standby());
 
     let first = text.lines().next().unwrap();
-    assert_eq!(first, "gw-b is backup for 1 h 2 min: 192.168.100.2 is master with priority 100");
+    assert_eq!(first, "gw-b has been backup for 1 h 2 min: 192.168.100.2 is master with priority 100");
+}
+
+#[test]
+fn first_line_is_a_sentence_in_every_role() {
+    let roles = [
+        ("master", "gw-b has been master for 1 h 2 min: the master fell silent"),
+        ("fault", "gw-b has had a fault for 1 h 2 min: the master fell silent"),
+        ("init", "gw-b has been undecided for 1 h 2 min: the master fell silent"),
+        ("mixed", "gw-b has had different roles for 1 h 2 min: the master fell silent"),
+    ];
+    for (role, expected) in roles {
+        let status = Status { role: role.into(), cause: Some("the master fell silent".into()), ..standby() };
+        assert_eq!(super::status(&status).lines().next().unwrap(), expected);
+    }
+    let status = Status { maintenance: true, ..standby() };
+    assert!(super::status(&status).starts_with("gw-b (in maintenance) has been backup for 1 h 2 min: 192."));
+}
+
+#[test]
+fn channel_without_a_key_names_no_peer() {
+    let error = Some("/etc/gwha/key: there is no such file".to_owned());
+    let peer = Peer { state: Some("off".into()), error, ..Peer::default() };
+
+    let text = super::status(&Status { peer, ..standby() });
+
+    assert!(text.contains("\npeer channel off: /etc/gwha/key: there is no such file\n"), "{text}");
 }
 
 #[test]
@@ -136,12 +162,12 @@ fn history_has_ages_and_wraps() {
         message: message.into(),
         ..Happening::default()
     };
-    let long = "group gateway: backup -> master (192.168.100.2 lowered itself to priority 70), epoch 17";
-    let history = History { events: vec![event(90_000_000, long), event(3000, "track carrier: up")] };
+    let long = "group gateway: backup -> master (192.168.100.2 has lowered its priority to 70), epoch 17";
+    let history = History { events: vec![event(90_000_000, long), event(3000, "track carrier is up")] };
 
     let text = super::history(&history);
 
-    assert!(text.lines().last().unwrap().ends_with("3.0 s ago  track carrier: up"), "{text}");
+    assert!(text.lines().last().unwrap().ends_with("3.0 s ago  track carrier is up"), "{text}");
     for line in text.lines() {
         assert!(line.chars().count() <= COLUMNS, "{line}");
     }

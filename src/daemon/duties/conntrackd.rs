@@ -92,7 +92,9 @@ impl Conntrackd {
         self.starts = self.starts.wrapping_add(1);
         let number = NUMBERS | (self.starts & 0xffff);
         let command = Program::new(&[program, "-C", &path.to_string_lossy()]);
-        let pid = children.start(number, &command).map_err(|error| format!("{program}: {error}"))?;
+        let pid = children
+            .start(number, &command)
+            .map_err(|error| format!("{program}: {}", disk::plain(&error)))?;
         self.running = Some((number, side));
         self.asked = (0, AT_ONCE);
         super::recipe::write(&dir.join(PID_FILE), &pid.to_string())?;

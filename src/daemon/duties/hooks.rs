@@ -13,6 +13,7 @@ use crate::collect::take_first;
 use crate::config::Secs;
 use crate::config::model::Config;
 use crate::daemon::notify::Line;
+use crate::disk::plain;
 use crate::duties::{Change, Hooks, Run};
 use crate::engine::{Instant, RoleChange};
 use crate::exec::child::Ending;
@@ -131,7 +132,7 @@ impl HookRuns {
         let deadline = now.after(DEADLINE);
         self.running = Some(Running { number, run, name, begun: now, deadline, outdated: None });
         if let Err(error) = started {
-            self.over(Err(error.to_string().into()), now);
+            self.over(Err(plain(&error).into()), now);
         }
     }
 

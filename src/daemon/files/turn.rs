@@ -74,7 +74,7 @@ impl Daemon {
         });
         let mail = match started {
             Ok(mail) => mail,
-            Err(error) => return log::error!("files do not follow: {error}"),
+            Err(error) => return log::error!("files do not follow: {}", disk::plain(&error)),
         };
         let _ = self.poller.add(&*mail, Source::Files, Interest::Read);
         self.files = super::Files { mail: Some(mail), ..super::Files::new(now) };

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::disk::plain;
 use crate::engine::{Command, CommandId, Event, Instant};
 use crate::peer::PeerId;
 
@@ -35,7 +36,7 @@ impl Daemon {
         let mut items = watcher.take_all();
         if desk.watch == super::Watch::On {
             if let Err(error) = desk.look_now(&mut items) {
-                log::warn!("{}: {error}", desk.path.display());
+                log::warn!("{}: {}", desk.path.display(), plain(&error));
             }
         }
         drop(desk);

@@ -89,7 +89,7 @@ impl Journal {
     }
 
     fn give_up(&mut self, error: &io::Error) {
-        log::warn!("{}: {error}; a restart will begin without leases", self.path.display());
+        log::warn!("{}: {}; a restart will begin without leases", self.path.display(), disk::plain(error));
         self.waiting.clear();
         self.file = None;
         let _ = fs::remove_file(&self.path);

@@ -148,7 +148,7 @@ impl Findings {
         }
         for peer in &view.peers {
             if let PeerState::Misconfigured(what) = peer.state {
-                let text = format!("instance {name}: {} has another {}", peer.address, what.name());
+                let text = format!("instance {name}: {} differs in: {}", peer.address, what.name());
                 self.degraded("misconfigured", text);
             }
         }

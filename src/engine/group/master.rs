@@ -114,7 +114,10 @@ impl Group {
             self.switched_away = true;
             return Cause::Operator;
         }
-        Cause::HigherPriority { from: heard.source, priority: heard.priority }
+        // Who would have been lower anyway did not lose by what is wrong with it, unless that makes it a faulted one.
+        let is_lower = self.base(cx).is_some_and(|base| base < heard.priority) && self.fault(cx).is_none();
+        let burden = if is_lower { String::new() } else { self.burden(cx) };
+        Cause::HigherPriority { from: heard.source, priority: heard.priority, burden }
     }
 
     /// Rule 11: says its own priority at once, and announces the addresses again.

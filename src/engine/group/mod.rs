@@ -151,7 +151,7 @@ impl Group {
         }
         self.place = place;
         if self.is_mute() && matches!(self.state, State::Serving(_)) {
-            return self.demote(cx, Cause::NoUsableMember, None);
+            return self.demote(cx, Cause::NoUsableMember { burden: self.burden(cx) }, None);
         }
         self.refresh(cx);
         // What has just come up says the priority that counts it.

@@ -4,21 +4,19 @@ use super::super::cx::Cx;
 use super::super::event::Maintenance;
 use super::super::member::Member;
 use super::super::view::{GroupView, InstanceView, MasterView, PeerState, PeerView, TrackState};
+use super::standby::Present;
 use super::{Group, State, is_down};
 use crate::collect::IntoVec as _;
-use crate::config::model::{Preempt, Weight};
+use crate::config::model::{Preempt, TrackScope, Weight};
 use crate::wire::vrrp::Reject;
 
 impl Group {
     pub fn view(&self, cx: &Cx<'_>) -> GroupView {
-        let master = match &self.state {
-            State::Standby(standby) => standby.master().map(|master| MasterView {
-                address: master.address,
-                priority: master.word,
-                last_heard: master.last_heard,
-            }),
-            State::Init | State::Serving(_) => None,
-        };
+        let master = self.master().map(|master| MasterView {
+            address: master.address,
+            priority: master.word,
+            last_heard: master.last_heard,
+        });
         GroupView {
             id: self.id,
             role: self.role,
@@ -35,28 +33,48 @@ impl Group {
         }
     }
 
+    /// The master that a standby follows.
+    pub(super) fn master(&self) -> Option<&Present> {
+        match &self.state {
+            State::Standby(standby) => standby.master(),
+            State::Init | State::Serving(_) => None,
+        }
+    }
+
     /// Why this node is not master, or not fully healthy.
     fn blocked_by(&self, cx: &Cx<'_>) -> Vec<String> {
-        let mut reasons: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
+        let mut reasons = self.burdens(cx);
         for (at, config) in self.counted(cx) {
-            let verdict = self.verdict(cx, &self.uses[at]);
-            let weighs = matches!(config.weight, Weight::Adjust(_));
-            if verdict == TrackState::Unknown
-                && self.uses[at].config.scope == crate::config::model::TrackScope::Any
-            {
+            let used = &self.uses[at];
+            if used.config.scope == TrackScope::Any && self.verdict(cx, used) == TrackState::Unknown {
                 reasons.push(format!("track {} is not judged yet", config.name));
-            } else if is_down(verdict) && weighs {
-                let remembered = if self.uses[at].remembered { " (remembered)" } else { "" };
-                reasons.push(format!("track {} is down{remembered}", config.name));
             }
-        }
-        if cx.maintenance == Maintenance::On {
-            reasons.push("maintenance".to_string());
         }
         if let State::Standby(_) = self.state {
             self.why_not_preempting(cx, &mut reasons);
         }
         reasons
+    }
+
+    /// What lowers this node's priority, in words.
+    pub(super) fn burden(&self, cx: &Cx<'_>) -> String {
+        self.burdens(cx).join(", ")
+    }
+
+    /// What lowers this node's priority.
+    fn burdens(&self, cx: &Cx<'_>) -> Vec<String> {
+        let mut burdens: Vec<String> = self.fault(cx).iter().map(|fault| fault.to_string()).into_vec();
+        for (at, config) in self.counted(cx) {
+            let used = &self.uses[at];
+            if matches!(config.weight, Weight::Adjust(_)) && is_down(self.verdict(cx, used)) {
+                let remembered = if used.remembered { " (remembered)" } else { "" };
+                burdens.push(format!("track {} is down{remembered}", config.name));
+            }
+        }
+        if cx.maintenance == Maintenance::On {
+            burdens.push("in maintenance".to_string());
+        }
+        burdens
     }
 
     fn why_not_preempting(&self, cx: &Cx<'_>, reasons: &mut Vec<String>) {

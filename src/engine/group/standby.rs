@@ -130,10 +130,10 @@ impl Group {
         }
         if matches!(self.state, State::Init) {
             self.state = State::Standby(Standby::new(cx.now));
-            let fault = self.fault(cx).is_some();
-            let role = if fault { Role::Fault } else { Role::Backup };
+            let role = if self.fault(cx).is_some() { Role::Fault } else { Role::Backup };
+            let burden = if role == Role::Fault { self.burden(cx) } else { String::new() };
             let (from, priority) = (heard.source, heard.priority);
-            self.set_role(cx, role, Cause::MasterHeard { from, priority });
+            self.set_role(cx, role, Cause::MasterHeard { from, priority, burden });
         }
         self.follow(cx, speaker, heard);
         self.answered(cx, speaker, heard.member, gap);
@@ -392,7 +392,7 @@ impl Group {
         self.report_silent(cx);
         if self.crash_due().is_some_and(|due| due <= cx.now) {
             self.switched_away = false;
-            return self.promote(cx, Cause::MasterDown);
+            return self.promote(cx, Cause::MasterDown { master: self.master().map(|it| it.address) });
         }
         self.ask_who(cx);
         self.consider(cx);

@@ -5,6 +5,7 @@ use core::time::Duration;
 use nix::errno::Errno;
 
 use crate::daemon::poller::{Interest, Poller, Source};
+use crate::disk::plain;
 use crate::engine::Instant;
 use crate::peer::gate::Gate;
 use crate::peer::link;
@@ -41,7 +42,12 @@ impl Mesh {
                     }
                 }
                 Err(error) => {
-                    log::info!("peer channel: can't listen on {} ({}): {error}", route.own, route.name);
+                    log::info!(
+                        "peer channel: can't listen on {} ({}): {}",
+                        route.own,
+                        route.name,
+                        plain(&error)
+                    );
                     self.retry = Some(now.after(LISTEN_RETRY));
                 }
             }

@@ -479,7 +479,10 @@ fn plain_linux_says_on_which_network_and_runs_what_it_is_told_to() {
         refused(&a.gwha(&["pair", "192.168.100.2", "0000-0000-0000-0000-000g"]), "");
         let offer = a.offer(&["--interface", "lan"]);
         let line = offer.line();
-        refused(&a.gwha(&["pair", "--listen", "192.168.100.2"]), "another `gwha pair`");
+        refused(
+            &a.gwha(&["pair", "--listen", "192.168.100.2"]),
+            "of 192.168.100.2 is in use: does another `gwha pair`",
+        );
         refused(&a.gwha(&words(&line)), "this router");
         paired(&b.gwha(&words(&line)));
         offer.until_says("Start gwha now");

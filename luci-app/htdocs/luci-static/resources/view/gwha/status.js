@@ -65,7 +65,7 @@ function causeText(code, cause) {
 	switch (code) {
 	case 'started': return _('gwha was started');
 	case 'resumed': return _('gwha was started again and went on as before');
-	case 'master_down': return _('The master fell silent');
+	case 'master_down': return _('No other master was heard');
 	case 'preempt': return _('The preferred router took back');
 	case 'operator': return _('Switched by an operator');
 	case 'fault_ended': return _('The fault is over');
