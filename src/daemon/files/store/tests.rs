@@ -259,6 +259,25 @@ fn edits_are_kept_aside_once_each_and_none_is_ever_overwritten_for_want_of_room(
 }
 
 #[test]
+fn edits_of_files_with_a_percent_sign_are_all_kept_under_the_files_own_name() {
+    let mut place = Place::new(&["app"]);
+    let mut wanted = Vec::new();
+    for name in
+        ["app/100%.conf", "app/100/.conf", "app/%", "app/a%/b", "app/a/%b", "app/a/%%.", "app/.%", "app/%."]
+    {
+        for edit in ["one", "two"] {
+            place.store.put_aside(&place.path(name), edit.as_bytes()).unwrap();
+            wanted.push((place.path(name), edit.as_bytes().to_vec()));
+        }
+    }
+    let mut kept: Vec<_> =
+        place.store.asides().into_iter().map(|(of, file)| (of, fs::read(file).unwrap())).collect();
+    kept.sort();
+    wanted.sort();
+    assert_eq!(kept, wanted);
+}
+
+#[test]
 fn file_that_was_edited_is_read_again_and_one_that_was_not_is_not() {
     let mut place = Place::new(&["hosts"]);
     place.write("hosts", b"12");
