@@ -277,7 +277,7 @@ pub struct Report {
     pub told: Vec<Told>,
 }
 
-/// Something to be told of a path.
+/// Something to be told of a path. That of all paths is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// What is the matter.
@@ -304,18 +304,15 @@ impl Report {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.number.to_be_bytes().to_vec();
         out.push(self.is_settled.into());
-        for told in self.told.iter().take(TOLD_MAX) {
-            if out.len() > PART_BYTES {
+        for (at, told) in self.told.iter().enumerate() {
+            if at >= TOLD_MAX - 1 || out.len() > PART_BYTES {
+                // The rest is not known to be as the source has it, whatever it is.
+                if self.told.iter().skip(at).any(|told| told.what != Matter::Aside) {
+                    put_told(Matter::Waits, "", "", &mut out);
+                }
                 break;
             }
-            out.push(match told.what {
-                Matter::Failed => TOLD_FAILED,
-                Matter::Aside => TOLD_ASIDE,
-                Matter::Waits => TOLD_WAITS,
-            });
-            put_text(&told.path, &mut out);
-            let why: String = told.why.chars().take(WHY_CHARS).collect();
-            put_text(&why, &mut out);
+            put_told(told.what, &told.path, &told.why, &mut out);
         }
         out
     }
@@ -335,6 +332,17 @@ impl Report {
         }
         Some(report)
     }
+}
+
+fn put_told(what: Matter, path: &str, why: &str, out: &mut Vec<u8>) {
+    out.push(match what {
+        Matter::Failed => TOLD_FAILED,
+        Matter::Aside => TOLD_ASIDE,
+        Matter::Waits => TOLD_WAITS,
+    });
+    put_text(path, out);
+    let why: String = why.chars().take(WHY_CHARS).collect();
+    put_text(&why, out);
 }
 
 const TOLD_FAILED: u8 = 0;

@@ -294,11 +294,11 @@ impl Party {
         for (path, why) in &plan.refused {
             add(Matter::Failed, path, why);
         }
-        for (path, place) in &self.asides {
-            add(Matter::Aside, path, place);
-        }
         for (path, why) in &plan.waiting {
             add(Matter::Waits, path, why);
+        }
+        for (path, place) in &self.asides {
+            add(Matter::Aside, path, place);
         }
         let report = Report { number, is_settled, told };
         if report != self.report {

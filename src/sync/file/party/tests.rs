@@ -386,6 +386,29 @@ fn full_disk_and_no_room_to_put_aside_are_shown_and_tried_again_ever_more_seldom
 }
 
 #[test]
+fn what_another_router_could_not_take_is_not_known_to_be_there_however_much_that_is() {
+    let mut theirs = Memory { broken: Some("No space left on device"), ..Memory::default() };
+    let mut disk = Memory::default();
+    for number in 0..40 {
+        disk.files.insert(format!("/etc/app/{number:02}"), format!("content {number}").into_bytes());
+    }
+    let (mut follower, mut messages) = follower(&mut theirs, &disk.scan());
+    for (path, content) in &disk.files {
+        assert_eq!(asks(&messages), [(path.clone(), 0)]);
+        messages = said(&mut follower, &mut theirs, kind::PIECE, &piece(content, 0, content));
+    }
+    let report = last_report(&messages);
+    assert!(report.is_settled);
+
+    let mut party = party();
+    party.set_source(true, NOW);
+    party.work(NOW, &mut disk);
+    let report = Report { number: party.number, ..report };
+    said(&mut party, &mut disk, kind::REPORT, &report.encode());
+    assert!(party.settled.is_empty(), "{} of them are not there", party.settled.len());
+}
+
+#[test]
 fn list_that_got_lost_is_sent_again() {
     let mut disk = Memory::default();
     let mut party = party();
