@@ -194,7 +194,7 @@ fn edit_made_while_a_file_is_replaced_or_removed_is_put_aside_as_any_other() {
     assert_eq!(disk.asides, kept);
 
     disk.edit = Some(b"hastier".to_vec());
-    let mut list = encode_list(8, &[entry("/etc/app", Kind::Dir)]);
+    let mut list = encode_list(8, &[entry("/etc/app", Kind::Dir), file(HOSTS, b"new")]);
     disk.files.insert("/etc/app/x".into(), b"mine".to_vec());
     party.touched(NOW);
     said(&mut party, &mut disk, kind::LIST, &list.swap_remove(0));
