@@ -5,6 +5,7 @@ use core::fmt;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -152,6 +153,24 @@ fn rename_at(from: &CStr, to: &CStr, flags: u32) -> libc::c_long {
     // SAFETY: the kernel reads the two texts, which end with NUL and outlive the call.
     unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), flags) }
 }
+
+/// Whether somebody has this file open to write to it, which is open here to be read. `false` where that can't be known.
+///
+/// A lease tells: there is none of a file that is open so. It is over with the file, and until then whoever wants to write
+/// waits.
+#[allow(unsafe_code)]
+pub fn is_being_written(file: &File) -> bool {
+    let file = file.as_raw_fd();
+    // The signal with which the kernel says that somebody waits has to be one that kills nobody.
+    // SAFETY: numbers only.
+    unsafe { libc::fcntl(file, F_SETSIG, libc::SIGURG) };
+    // SAFETY: the same.
+    let leased = Errno::result(unsafe { libc::fcntl(file, libc::F_SETLEASE, libc::F_RDLCK) });
+    leased == Err(Errno::EAGAIN)
+}
+
+/// Of all kinds of CPUs; the libc crate does not have it.
+const F_SETSIG: libc::c_int = 10;
 
 /// Whether two paths are the same letter by letter, but for slashes at the end. The standard library compares them by
 /// their parts, in a kilobyte.

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -186,6 +187,51 @@ fn file_that_is_not_what_was_read_is_neither_replaced_nor_removed() {
     assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1);
 }
 
+#[test]
+#[cfg(target_env = "gnu")]
+fn file_to_which_somebody_still_writes_is_left_alone_until_that_is_over() {
+    let mut place = Place::new(&["app"]);
+    place.write("app/x", b"half");
+    let path = place.path("app/x");
+    let mut writer = fs::File::options().append(true).open(&path).unwrap();
+    let busy = Err(BUSY.to_owned());
+    assert_eq!(place.store.put_aside(&path, b"half").map(|()| true), busy);
+    assert_eq!(place.replace_own("app/x", b"new", Some(b"half")), busy);
+    assert_eq!(place.remove_own("app/x", b"half"), busy);
+    writer.write_all(b" and half").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"half and half");
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1);
+    drop(writer);
+    // Whoever reads is in nobody's way.
+    let _reader = fs::File::open(&path).unwrap();
+    assert_eq!(place.store.put_aside(&path, b"half and half"), Ok(()));
+    assert_eq!(place.replace_own("app/x", b"new", Some(b"half and half")), Ok(true));
+}
+
+#[test]
+fn edit_that_came_out_of_its_place_stays_until_it_has_room_aside() {
+    let mut place = Place::new(&["app"]);
+    place.write("app/x", b"own");
+    place.found();
+    let fresh = place.path("app/.x.gwha-new");
+    for number in 0..limits::ASIDE_PER_FILE {
+        place.store.put_aside(&place.path("app/x"), format!("{number}").as_bytes()).unwrap();
+    }
+    fs::write(&fresh, b"edit").unwrap();
+    for _ in 0..2 {
+        assert!(place.replace_own("app/x", b"new", Some(b"own")).is_err());
+        assert!(place.remove_own("app/x", b"own").is_err());
+        assert_eq!(
+            (fs::read(place.path("app/x")).unwrap(), fs::read(&fresh).unwrap()),
+            (b"own".into(), b"edit".into())
+        );
+    }
+    fs::remove_file(&place.store.asides()[0].1).unwrap();
+    assert_eq!(place.replace_own("app/x", b"new", Some(b"own")), Ok(true));
+    assert!(place.store.asides().iter().any(|(_, kept)| fs::read(kept).unwrap() == b"edit"));
+    assert_eq!(fs::read_dir(place.path("app")).unwrap().count(), 1);
+}
+
 /// An editor that puts one file after the other in place, and sees what each has replaced.
 fn edit_all_the_time(path: &Path, is_over: &AtomicBool) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut edits, mut replaced) = (Vec::new(), Vec::new());
@@ -224,9 +270,10 @@ fn no_edit_is_lost_however_close_to_a_replacement_or_a_removal_it_comes() {
                 ours.extend(is_done.then_some(new));
             }),
         };
-        match done.unwrap() {
-            true => secured.extend(own),
-            false => missed += 1,
+        match done {
+            Ok(true) => secured.extend(own),
+            Ok(false) => missed += 1,
+            Err(why) => assert_eq!(why, BUSY),
         }
         for (_, aside) in place.store.asides() {
             secured.push(fs::read(&aside).unwrap());

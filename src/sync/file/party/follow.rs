@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// First wait before what failed is tried again; doubles.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
+/// What could not be done is looked at again after this time: it may be another file at every look, while it is written.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// See [`RETRY_FIRST`].
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -85,10 +88,15 @@ impl Party {
                 continue;
             }
             match self.carry_out(step, disk) {
-                Ok(()) => drop(self.troubles.remove(&entry.path)),
-                Err(why) => self.fail(entry, why, now),
+                Ok(()) => {
+                    self.troubles.remove(&entry.path);
+                    self.touched(now);
+                }
+                Err(why) => {
+                    self.fail(entry, why, now);
+                    self.touched(now.after(BREATH));
+                }
             }
-            self.touched(now);
             is_at_work = true;
         }
         if !is_at_work {

@@ -19,6 +19,8 @@ struct Memory {
     done: Vec<String>,
     /// What goes wrong with everything that writes.
     broken: Option<&'static str>,
+    /// Somebody writes to all files without end.
+    is_growing: bool,
     /// What somebody writes into a file between a look at it and its replacement.
     edit: Option<Vec<u8>>,
 }
@@ -44,6 +46,9 @@ impl Memory {
 
 impl Disk for Memory {
     fn scan(&mut self) -> Vec<Entry> {
+        if self.is_growing {
+            self.files.values_mut().for_each(|content| content.push(b'.'));
+        }
         let mut all: Vec<Entry> = self.files.iter().map(|(path, content)| file(path, content)).collect();
         all.extend(self.links.iter().map(|path| entry(path, Kind::Held("a symbolic link".into()))));
         all.sort_by(|one, other| one.path.cmp(&other.path));
@@ -406,6 +411,21 @@ fn what_another_router_could_not_take_is_not_known_to_be_there_however_much_that
     let report = Report { number: party.number, ..report };
     said(&mut party, &mut disk, kind::REPORT, &report.encode());
     assert!(party.settled.is_empty(), "{} of them are not there", party.settled.len());
+}
+
+#[test]
+fn file_that_cannot_be_removed_while_it_grows_is_not_looked_at_without_a_pause() {
+    let mut disk = Memory { broken: Some("it is being written"), is_growing: true, ..Memory::default() };
+    disk.files.insert("/etc/app/x".into(), Vec::new());
+    let (mut party, _) = follower(&mut disk, &[entry("/etc/app", Kind::Dir)]);
+    assert!(party.next_deadline() > NOW);
+    let later = party.next_deadline();
+    disk.is_growing = false;
+    party.work(later, &mut disk);
+    assert!(party.view(later).is_pulled);
+    disk.broken = None;
+    party.work(later.after(Duration::from_secs(1)), &mut disk);
+    assert!(disk.files.is_empty() && disk.asides.len() == 1);
 }
 
 #[test]
