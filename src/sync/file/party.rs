@@ -131,6 +131,14 @@ impl Party {
         self.troubles.clear();
         self.fetch = None;
         self.level.retain(|root, _| rules.roots.contains(root));
+        // What was made of the source's with this router's own options is made anew. If others are kept now it may hold what is
+        // nowhere else; at a start nobody knows, and then it is no edit.
+        let is_other = rules.keep != self.rules.keep && !self.rules.roots.is_empty();
+        self.settled.retain(|_, agreed| {
+            let is_made = agreed.there != agreed.here;
+            agreed.there = agreed.here;
+            !(is_made && is_other)
+        });
         self.rules = rules;
         self.scan_due = now;
     }

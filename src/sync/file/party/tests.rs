@@ -429,6 +429,43 @@ fn file_that_cannot_be_removed_while_it_grows_is_not_looked_at_without_a_pause()
 }
 
 #[test]
+fn option_that_is_kept_no_longer_follows_and_what_it_was_here_is_put_aside() {
+    const NETWORK: &str = "/etc/config/network";
+    let text = |address: &str| format!("config interface 'lan'\n\toption ipaddr '{address}'\n").into_bytes();
+    let (own, theirs) = (text("2"), text("1"));
+    let rules = |keep: &[String]| Rules {
+        roots: vec![NETWORK.into()],
+        keep: keep.to_vec(),
+        uci: "/etc/config".into(),
+        ..Rules::default()
+    };
+    let kept = ["network.lan.ipaddr".to_owned()];
+    for is_restarted in [false, true] {
+        let mut disk = Memory::default();
+        disk.files.insert(NETWORK.into(), own.clone());
+        let mut party = party();
+        let mut told = |party: &mut Party, keep: &[String]| {
+            party.configure(rules(keep), NOW);
+            let mut messages = said(party, &mut disk, kind::HELLO, &hello(true).encode());
+            let list = encode_list(7, &[file(NETWORK, &theirs)]).swap_remove(0);
+            messages.extend(said(party, &mut disk, kind::LIST, &list));
+            assert_eq!(asks(&messages), [(NETWORK.to_owned(), 0)], "{keep:?}");
+            said(party, &mut disk, kind::PIECE, &piece(&theirs, 0, &theirs));
+            assert!(party.view(NOW).is_pulled);
+            (disk.files[NETWORK].clone(), disk.asides.len())
+        };
+        assert_eq!(told(&mut party, &kept), (own.clone(), 0));
+        if is_restarted {
+            party = Party::new(Rules::default(), hello(false), party.settled, NOW);
+            party.up(B, NOW);
+            // What is settled goes into nobody's way.
+            assert_eq!(told(&mut party, &kept), (own.clone(), 0));
+        }
+        assert_eq!(told(&mut party, &[]), (theirs.clone(), 1));
+    }
+}
+
+#[test]
 fn list_that_got_lost_is_sent_again() {
     let mut disk = Memory::default();
     let mut party = party();
