@@ -60,7 +60,6 @@ impl Store {
     /// Other rules.
     pub fn configure(&mut self, rules: &Rules) {
         self.rules.clone_from(rules);
-        self.known.clear();
         self.is_swept = false;
     }
 
