@@ -105,8 +105,14 @@ impl Party {
     /// A router that knows nothing but what is settled.
     pub fn new(rules: Rules, own: Hello, settled: Settled, now: Instant) -> Party {
         Party {
+            own: Hello {
+                version: wire::VERSION,
+                oldest: wire::OLDEST,
+                is_source: false,
+                roots: rules.roots.join("\n"),
+                ..own
+            },
             rules,
-            own: Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source: false, ..own },
             released: None,
             found: Vec::new(),
             scan_due: now,
@@ -139,8 +145,10 @@ impl Party {
             agreed.there = agreed.here;
             !(is_made && is_other)
         });
+        self.own.roots = rules.roots.join("\n");
         self.rules = rules;
         self.scan_due = now;
+        self.routine_due = now;
     }
 
     /// The role: whether this router is the source.

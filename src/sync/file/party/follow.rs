@@ -10,7 +10,7 @@ use super::super::plan::{Act, Plan, Step, find, is_settled, plan};
 use super::super::rules::is_within;
 use super::super::wire::{self, Ask, Matter, Piece, Report, Told, kind};
 use super::super::{Agreed, Disk, Entry, Hash, Kind, check, hash, keep};
-use super::{Out, Party, forget_others};
+use super::{Out, Party, Peer, forget_others};
 
 /// A content on its way.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 impl Party {
     /// The router to follow: the one that is the source, if there is one and not more.
     pub(super) fn followed(&self) -> Option<PeerId> {
-        let fits = |peer: &super::Peer| {
+        let fits = |peer: &Peer| {
             peer.hello.as_ref().is_some_and(|hello| hello.is_source && self.obstacle(hello).is_none())
         };
         let mut sources = self.peers.iter().filter(|(_, peer)| fits(peer));
@@ -75,7 +75,7 @@ impl Party {
         }
         let Some(peer) = self.peers.get(&id) else { return };
         let number = peer.list.number;
-        let plan = plan(&peer.list.entries, &self.found, &self.settled, &self.rules);
+        let plan = self.plan(peer);
         let (mut is_at_work, mut fetch) = (false, None);
         for step in &plan.steps {
             let entry = &step.entry;
@@ -107,6 +107,12 @@ impl Party {
             self.conclude(&plan, now, disk);
         }
         self.tell(id, number, is_settled, &plan);
+    }
+
+    /// What is to be done to be as another router.
+    pub(super) fn plan(&self, peer: &Peer) -> Plan {
+        let is_known = |path: &str| peer.hello.as_ref().is_some_and(|hello| hello.speaks_of(path));
+        plan(&peer.list.entries, &self.found, &self.settled, &self.rules, &is_known)
     }
 
     fn fetch_next(&mut self, peer: PeerId, next: Option<&Entry>, now: Instant, disk: &mut dyn Disk) {

@@ -121,7 +121,7 @@ fn party() -> Party {
 
 fn hello(is_source: bool) -> Hello {
     let (release, program) = ("25.12".into(), "1".into());
-    Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source, release, program }
+    Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source, release, program, roots: "/etc".into() }
 }
 
 fn said(party: &mut Party, disk: &mut Memory, what: u8, body: &[u8]) -> Vec<(u8, Vec<u8>)> {

@@ -37,8 +37,15 @@ proptest! {
 
 #[test]
 fn messages_come_back_as_they_were_sent() {
-    let hello =
-        Hello { version: 3, oldest: 2, is_source: true, release: "24.10".into(), program: "0.1".into() };
+    let hello = Hello {
+        version: 3,
+        oldest: 2,
+        is_source: true,
+        release: "24.10".into(),
+        program: "0.1".into(),
+        roots: "/etc/a\n/b".into(),
+    };
+    assert!(hello.speaks_of("/etc/a") && hello.speaks_of("/b/c") && !hello.speaks_of("/etc/ab"));
     assert_eq!(Hello::decode(&hello.encode()), Some(hello));
     let ask = Ask { hash: [7; 32], offset: 9, path: "/etc/hosts".into() };
     assert_eq!(Ask::decode(&ask.encode()), Some(ask));
