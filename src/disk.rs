@@ -154,22 +154,29 @@ fn rename_at(from: &CStr, to: &CStr, flags: u32) -> libc::c_long {
     unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), flags) }
 }
 
-/// Whether somebody has this file open to write to it, which is open here to be read. `false` where that can't be known.
-///
-/// A lease tells: there is none of a file that is open so. It is over with the file, and until then whoever wants to write
-/// waits.
-#[allow(unsafe_code)]
-pub fn is_being_written(file: &File) -> bool {
-    let file = file.as_raw_fd();
-    // The signal with which the kernel says that somebody waits has to be one that kills nobody.
-    // SAFETY: numbers only.
-    unsafe { libc::fcntl(file, F_SETSIG, libc::SIGURG) };
-    // SAFETY: the same.
-    let leased = Errno::result(unsafe { libc::fcntl(file, libc::F_SETLEASE, libc::F_RDLCK) });
-    leased == Err(Errno::EAGAIN)
+/// What others may do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// They have it open.
+    Any = libc::F_WRLCK as isize,
+    /// They have it open to write to it.
+    Writing = libc::F_RDLCK as isize,
 }
 
-/// Of all kinds of CPUs; the libc crate does not have it.
+/// Whether somebody else uses a file, which is open here to be read. `false` where the file system can't tell. (The kernel lends
+/// a file only while nobody uses it so. Whoever then wants to waits until it is closed here.)
+#[allow(unsafe_code)]
+pub fn is_used(file: &File, by: Use) -> bool {
+    // SAFETY: plain system calls on a descriptor that is open. Whoever opens the file meanwhile makes the kernel send
+    // the signal, and SIGURG does nothing.
+    let lent = unsafe {
+        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, by as libc::c_int)
+    };
+    Errno::result(lent) == Err(Errno::EAGAIN)
+}
+
+/// The same number on all of Linux.
 const F_SETSIG: libc::c_int = 10;
 
 /// Whether two paths are the same letter by letter, but for slashes at the end. The standard library compares them by

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, Move, OFlag};
+use crate::disk::{self, Move, OFlag, Use};
 use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
@@ -133,7 +133,7 @@ impl Place {
     /// # Errors
     /// `ResourceBusy` if somebody does.
     pub fn is_free(&self) -> io::Result<()> {
-        let is_busy = self.open().is_ok_and(|file| disk::is_being_written(&file));
+        let is_busy = self.open().is_ok_and(|file| disk::is_used(&file, Use::Writing));
         if is_busy { Err(ErrorKind::ResourceBusy.into()) } else { Ok(()) }
     }
 
@@ -237,7 +237,7 @@ fn rescue(fresh: &Path, keep: Keep<'_>) -> io::Result<()> {
 /// The file at this name.
 fn read(at: &Path) -> io::Result<Vec<u8>> {
     let file = disk::open(at, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)?;
-    if disk::is_being_written(&file) {
+    if disk::is_used(&file, Use::Writing) {
         return Err(ErrorKind::ResourceBusy.into());
     }
     disk::read(&file, limits::FILE_BYTES)
