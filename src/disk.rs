@@ -5,6 +5,7 @@ use core::fmt;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -155,6 +156,31 @@ fn rename_at(from: &CStr, to: &CStr, flags: u32) -> libc::c_long {
     // SAFETY: the kernel reads the two texts, which end with NUL and outlive the call.
     unsafe { libc::syscall(libc::SYS_renameat2, here, from.as_ptr(), here, to.as_ptr(), flags) }
 }
+
+/// What others may do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// They have it open.
+    Any = libc::F_WRLCK as isize,
+    /// They have it open to write to it.
+    Writing = libc::F_RDLCK as isize,
+}
+
+/// Whether somebody else uses a file, which is open here to be read. `false` where the file system can't tell. (The kernel lends
+/// a file only while nobody uses it so. Whoever then wants to waits until it is closed here.)
+#[allow(unsafe_code)]
+pub fn is_used(file: &File, by: Use) -> bool {
+    // SAFETY: plain system calls on a descriptor that is open. Whoever opens the file meanwhile makes the kernel send
+    // the signal, and SIGURG does nothing.
+    let lent = unsafe {
+        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, by as libc::c_int)
+    };
+    Errno::result(lent) == Err(Errno::EAGAIN)
+}
+
+/// The same number on all of Linux.
+const F_SETSIG: libc::c_int = 10;
 
 /// Whether two paths are the same letter by letter, but for slashes at the end. The standard library compares them by
 /// their parts, in a kilobyte.

@@ -50,6 +50,8 @@ struct Platter {
     ever: BTreeSet<(String, Hash)>,
     /// Steps until the power goes.
     fuel: Option<u32>,
+    /// What can't be changed for now: paths that begin so.
+    broken: Option<&'static str>,
     /// What was replaced or removed by what follows, since this was looked at last.
     overwritten: Vec<(String, Content)>,
     /// Somebody edits the file that is replaced or removed next, in the very moment in which that happens.
@@ -67,6 +69,11 @@ impl Platter {
             }
             None => Ok(()),
         }
+    }
+
+    fn touch(&mut self, path: &str) -> Result<(), String> {
+        let is_broken = self.broken.is_some_and(|broken| path.starts_with(broken));
+        if is_broken { Err("read-only".into()) } else { self.burn() }
     }
 
     fn is_dead(&self) -> bool {
@@ -123,7 +130,7 @@ impl Disk for Platter {
     }
 
     fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
-        self.burn()?;
+        self.touch(&entry.path)?;
         self.fresh.insert(entry.path.clone());
         self.burn()?;
         if self.is_edited_before(entry, own) {
@@ -139,7 +146,7 @@ impl Disk for Platter {
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
-        self.burn()?;
+        self.touch(&entry.path)?;
         if let Some((_, meta)) = self.files.get_mut(&entry.path) {
             *meta = entry.meta;
         }
@@ -150,13 +157,13 @@ impl Disk for Platter {
     }
 
     fn make_dir(&mut self, entry: &Entry) -> Result<(), String> {
-        self.burn()?;
+        self.touch(&entry.path)?;
         self.dirs.insert(entry.path.clone(), entry.meta);
         Ok(())
     }
 
     fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
-        self.burn()?;
+        self.touch(&entry.path)?;
         if entry.kind != Kind::Dir && self.is_edited_before(entry, own) {
             return Ok(false);
         }
@@ -173,7 +180,7 @@ impl Disk for Platter {
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
-        self.burn()?;
+        self.touch(path)?;
         let aside = (path.to_owned(), content.to_vec());
         if !self.asides.contains(&aside) {
             self.asides.push(aside);
@@ -321,7 +328,8 @@ impl World {
         let Node { disk, party, is_master } = &mut self.nodes[at];
         disk.fuel = None;
         disk.fresh.clear();
-        *party = Party::new(rules(), hello(), disk.settled.clone(), now);
+        *party = Party::new(Rules::default(), hello(), disk.settled.clone(), now);
+        party.configure(rules(), now);
         if std::mem::take(is_master) && self.rng.below(2) == 0 {
             self.take_over(at);
         }
@@ -395,6 +403,13 @@ impl World {
                 self.nodes[at].disk.fuel = Some(fuel + 1);
             }
             97 if self.rng.below(2) == 0 => self.reboot(at),
+            97 if self.rng.below(2) == 0 => {
+                let broken = [Some(DIR), Some("/etc"), None, None][self.rng.below(4) as usize];
+                self.tell(|| format!("{at}: broken is {broken:?}"));
+                self.nodes[at].disk.broken = broken;
+                let now = self.now();
+                self.nodes[at].party.configure(rules(), now);
+            }
             97 => {
                 self.edits += 1;
                 let edit = format!("hasty edit {} on {at}\n", self.edits);
@@ -443,6 +458,7 @@ impl World {
         self.connect();
         for node in &mut self.nodes {
             node.disk.fuel = None;
+            node.disk.broken = None;
         }
         for _ in 0..8 {
             for _ in 0..3 {

@@ -51,9 +51,9 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/exec/child.rs", "pidfd_open has no safe wrapper"),
     ("src/disk.rs", "renameat2 has one for another C library only"),
     ("src/daemon/poller.rs", "a signal in a test"),
-    ("src/daemon/leases/desk.rs", "F_SETLEASE has no safe wrapper"),
     ("src/daemon/realtime.rs", "musl has no sched_setscheduler, nix neither"),
     ("src/main.rs", "what the C library starts is no safe function"),
+    ("src/disk.rs", "F_SETLEASE has no safe wrapper, and renameat2 none in musl"),
     ("src/stdio.rs", "descriptors that a program begins with"),
     ("src/thread.rs", "pthread_create has no safe wrapper but std's, which is 5 KB larger"),
 ];

@@ -1,5 +1,5 @@
-//! Edits that were made on a standby and replaced by what the master has: a file each, with the path's `/` as `%` and a
-//! number behind it.
+//! Edits that were made on a standby and replaced by what the master has: a file each, with the path's `/` as `%`, its
+//! `%` as `%%.`, and a number behind it.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -60,7 +60,7 @@ impl Asides {
         let fresh = self.0.join(FRESH);
         let _ = fs::remove_file(&fresh);
         place::write_new(&fresh, content, own())?;
-        fs::rename(&fresh, self.0.join(format!("{}.{number}", path.replace('/', "%"))))?;
+        fs::rename(&fresh, self.0.join(format!("{}.{number}", name_of(path))))?;
         disk::open(&self.0, disk::OFlag::O_RDONLY)?.sync_all()
     }
 
@@ -79,11 +79,20 @@ impl Asides {
         for name in names {
             let Some((path, number)) = name.rsplit_once('.') else { continue };
             if let Ok(number) = number.parse() {
-                all.push(Kept { path: path.replace('%', "/"), number, place: self.0.join(&name) });
+                all.push(Kept { path: path_of(path), number, place: self.0.join(&name) });
             }
         }
         Ok(all)
     }
+}
+
+/// A path in a name. No two have the same one, for nothing that follows has an empty name.
+fn name_of(path: &str) -> String {
+    path.replace('%', "//.").replace('/', "%")
+}
+
+fn path_of(name: &str) -> String {
+    name.replace('%', "/").replace("//.", "%")
 }
 
 fn not_kept(error: &io::Error) -> String {

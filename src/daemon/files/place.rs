@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{self, Move, OFlag};
+use crate::disk::{self, Move, OFlag, Use};
 use crate::limits;
 use crate::sync::file::Meta;
 use crate::sync::file::rules::{FRESH, Rules, is_within};
@@ -26,15 +26,17 @@ pub struct Place {
 }
 
 /// What became of an exchange.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Swap {
+enum Swap {
     /// It is done.
     Done,
     /// It is not, for somebody has edited what is here.
     Edited,
-    /// The same; and this is an edit that has no place any more, for it was followed by another one within an instant.
-    Out(Vec<u8>),
+    /// The same; and beside is an edit that has no place any more, for it was followed by another one within an instant.
+    Out,
 }
+
+/// Keeps an edit that has no place any more.
+pub type Keep<'a> = &'a dyn Fn(&[u8]) -> io::Result<()>;
 
 impl Dir {
     /// The directory at a path, whatever leads there.
@@ -126,13 +128,28 @@ impl Place {
         if kind.is_file() || kind.is_dir() { Ok(file) } else { Err(ErrorKind::InvalidInput.into()) }
     }
 
+    /// Sees to it that nobody writes to the file here.
+    ///
+    /// # Errors
+    /// `ResourceBusy` if somebody does.
+    pub fn is_free(&self) -> io::Result<()> {
+        let is_busy = self.open().is_ok_and(|file| disk::is_used(&file, Use::Writing));
+        if is_busy { Err(ErrorKind::ResourceBusy.into()) } else { Ok(()) }
+    }
+
     /// Puts a content here, whole or not at all, if what is here is `own`: beside first, and when it is on the disk, in the
     /// place.
     ///
     /// # Errors
-    /// Those of the system calls. What was here is still here then.
-    pub fn replace(&self, content: &[u8], meta: Meta, own: Option<&[u8]>) -> io::Result<Swap> {
-        self.with_fresh(|fresh| {
+    /// Those of the system calls, of [`Place::is_free`], and of `keep`. What was here is still here then.
+    pub fn replace(
+        &self,
+        content: &[u8],
+        meta: Meta,
+        own: Option<&[u8]>,
+        keep: Keep<'_>,
+    ) -> io::Result<bool> {
+        self.with_fresh(keep, &|fresh| {
             write_new(fresh, content, meta)?;
             match own {
                 Some(own) => self.exchange(fresh, content, own),
@@ -145,30 +162,33 @@ impl Place {
     /// Removes the file here, if it is `own`.
     ///
     /// # Errors
-    /// Those of the system calls.
-    pub fn remove(&self, own: &[u8]) -> io::Result<Swap> {
-        self.with_fresh(|fresh| {
-            fs::rename(self.path(), fresh)?;
+    /// As of [`Place::replace`].
+    pub fn remove(&self, own: &[u8], keep: Keep<'_>) -> io::Result<bool> {
+        let path = self.path();
+        self.with_fresh(keep, &|fresh| {
+            if !is(&path, own) {
+                return Ok(Swap::Edited);
+            }
+            fs::rename(&path, fresh)?;
             if is(fresh, own) {
                 return Ok(Swap::Done);
             }
-            if move_if_free(fresh, &self.path())? { Ok(Swap::Edited) } else { read(fresh).map(Swap::Out) }
+            Ok(if move_if_free(fresh, &path).unwrap_or(false) { Swap::Edited } else { Swap::Out })
         })
     }
 
-    /// Exchanges the fresh file with what is here. What an editor has put here since it was read is not lost: what came out is
-    /// looked at, and goes back if it is not `own`.
+    /// Exchanges the fresh file with what is here. What an editor puts here in this moment is not lost: what came out is looked
+    /// at, and goes back if it is not `own`, or somebody still writes to it.
     fn exchange(&self, fresh: &Path, content: &[u8], own: &[u8]) -> io::Result<Swap> {
         let path = self.path();
+        if !is(&path, own) {
+            return Ok(Swap::Edited);
+        }
         match disk::move_to(fresh, &path, Move::Exchange) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Swap::Edited),
-            // jffs2 can't. What is edited between these two calls is lost there.
+            // File systems of a network can't. What is edited since it was looked at is lost there.
             Err(error) if error.kind() == ErrorKind::InvalidInput => {
-                return if is(&path, own) {
-                    fs::rename(fresh, path).map(|()| Swap::Done)
-                } else {
-                    Ok(Swap::Edited)
-                };
+                return fs::rename(fresh, path).map(|()| Swap::Done);
             }
             exchanged => exchanged?,
         }
@@ -178,18 +198,23 @@ impl Place {
         match disk::move_to(fresh, &path, Move::Exchange) {
             Ok(()) if is(fresh, content) => Ok(Swap::Edited),
             // There was one more edit, of what was here for a moment; or all is gone from here.
-            Ok(()) | Err(_) => read(fresh).map(Swap::Out),
+            Ok(()) | Err(_) => Ok(Swap::Out),
         }
     }
 
-    /// Does something with a file beside, which is gone in the end, but not before the names are on the disk.
-    fn with_fresh(&self, act: impl FnOnce(&Path) -> io::Result<Swap>) -> io::Result<Swap> {
+    /// Does something with a file beside, which is gone in the end, but not before the names are on the disk; and if it is an
+    /// edit it is kept first. Whether it is done.
+    fn with_fresh(&self, keep: Keep<'_>, act: &dyn Fn(&Path) -> io::Result<Swap>) -> io::Result<bool> {
+        self.is_free()?;
         let fresh = self.fresh();
-        let _ = fs::remove_file(&fresh);
+        rescue(&fresh, keep)?;
         let done = act(&fresh);
-        let settled = if let Ok(Swap::Done) = done { self.settle() } else { Ok(()) };
+        let settled = self.settle();
+        if let Ok(Swap::Out) = done {
+            rescue(&fresh, keep)?;
+        }
         let _ = fs::remove_file(&fresh);
-        settled.and(done)
+        settled.and(done).map(|swap| matches!(swap, Swap::Done))
     }
 
     /// Brings to the disk what has changed in the directory.
@@ -201,13 +226,24 @@ impl Place {
     }
 }
 
+/// Has an edit kept that has no place any more, if there is one.
+fn rescue(fresh: &Path, keep: Keep<'_>) -> io::Result<()> {
+    match read(fresh) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        edit => keep(&edit?).and_then(|()| fs::remove_file(fresh)),
+    }
+}
+
 /// The file at this name.
 fn read(at: &Path) -> io::Result<Vec<u8>> {
     let file = disk::open(at, OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK)?;
+    if disk::is_used(&file, Use::Writing) {
+        return Err(ErrorKind::ResourceBusy.into());
+    }
     disk::read(&file, limits::FILE_BYTES)
 }
 
-/// Whether it has this content.
+/// Whether it has this content, and keeps it.
 fn is(at: &Path, content: &[u8]) -> bool {
     read(at).is_ok_and(|it| it == content)
 }

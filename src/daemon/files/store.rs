@@ -12,7 +12,7 @@ use crate::{disk, limits};
 
 use super::super::bounded::plain;
 use super::aside::Asides;
-use super::place::{self, Place, Swap};
+use super::place::{self, Place};
 use super::record;
 
 /// The disk.
@@ -60,7 +60,6 @@ impl Store {
     /// Other rules.
     pub fn configure(&mut self, rules: &Rules) {
         self.rules.clone_from(rules);
-        self.known.clear();
         self.is_swept = false;
     }
 
@@ -90,9 +89,9 @@ impl Store {
         Ok(())
     }
 
-    fn try_replace(&self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> io::Result<Swap> {
+    fn try_replace(&self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> io::Result<bool> {
         self.make_above(&entry.path)?;
-        self.place(&entry.path)?.replace(content, entry.meta, own)
+        self.place(&entry.path)?.replace(content, entry.meta, own, &|edit| self.keep(&entry.path, edit))
     }
 
     fn try_adjust(&self, entry: &Entry) -> io::Result<()> {
@@ -107,30 +106,32 @@ impl Store {
         self.try_adjust(entry)
     }
 
-    fn try_remove(&self, entry: &Entry, own: Option<&[u8]>) -> io::Result<Swap> {
+    fn try_remove(&self, entry: &Entry, own: Option<&[u8]>) -> io::Result<bool> {
         let place = self.place(&entry.path)?;
         match (&entry.kind, own) {
-            (Kind::File { .. }, Some(own)) => place.remove(own),
+            (Kind::File { .. }, Some(own)) => place.remove(own, &|edit| self.keep(&entry.path, edit)),
             (Kind::Dir, _) => {
                 fs::remove_dir(place.path())?;
-                place.settle().map(|()| Swap::Done)
+                place.settle().map(|()| true)
             }
             // It has gone by itself.
-            (Kind::File { .. } | Kind::Held(_), _) => Ok(Swap::Edited),
+            (Kind::File { .. } | Kind::Held(_), _) => Ok(false),
         }
     }
 
-    /// Whether it is done. No edit is lost if it is not.
-    fn is_done(&self, path: &str, swapped: io::Result<Swap>) -> Result<bool, String> {
-        match swapped.map_err(|error| words(&error))? {
-            Swap::Done => Ok(true),
-            Swap::Edited => Ok(false),
-            Swap::Out(edit) => self.asides.add(path, &edit).map(|()| false),
+    fn keep(&self, path: &str, edit: &[u8]) -> io::Result<()> {
+        self.asides.add(path, edit).map_err(disk::failure)
+    }
+
+    fn try_put_aside(&self, path: &str, content: &[u8]) -> io::Result<()> {
+        if let Ok(place) = self.place(path) {
+            place.is_free()?;
         }
+        self.keep(path, content)
     }
 }
 
-fn in_words(done: io::Result<()>) -> Result<(), String> {
+fn in_words<T>(done: io::Result<T>) -> Result<T, String> {
     done.map_err(|error| words(&error))
 }
 
@@ -143,6 +144,7 @@ pub fn words(error: &io::Error) -> String {
     #[allow(clippy::wildcard_enum_match_arm)]
     match error.kind() {
         ErrorKind::InvalidInput => OTHER.to_owned(),
+        ErrorKind::ResourceBusy if error.raw_os_error().is_none() => BUSY.to_owned(),
         ErrorKind::FileTooLarge => "larger than 1 MiB".to_owned(),
         ErrorKind::QuotaExceeded if error.raw_os_error().is_none() => {
             "more than 1024 files and directories".to_owned()
@@ -155,6 +157,9 @@ const _: () = assert!(limits::FILE_BYTES == 1 << 20 && limits::FILES == 1024);
 
 /// Why a link is left alone.
 pub const LINK: &str = "a symbolic link is not followed";
+
+/// Why a file is neither replaced nor removed at this moment.
+pub const BUSY: &str = "it is being written";
 
 /// Why a device is left alone.
 pub const OTHER: &str = "neither a file nor a directory";
@@ -174,7 +179,7 @@ impl Disk for Store {
     }
 
     fn replace(&mut self, entry: &Entry, content: &[u8], own: Option<&[u8]>) -> Result<bool, String> {
-        self.is_done(&entry.path, self.try_replace(entry, content, own))
+        in_words(self.try_replace(entry, content, own))
     }
 
     fn adjust(&mut self, entry: &Entry) -> Result<(), String> {
@@ -186,11 +191,11 @@ impl Disk for Store {
     }
 
     fn remove(&mut self, entry: &Entry, own: Option<&[u8]>) -> Result<bool, String> {
-        self.is_done(&entry.path, self.try_remove(entry, own))
+        in_words(self.try_remove(entry, own))
     }
 
     fn put_aside(&mut self, path: &str, content: &[u8]) -> Result<(), String> {
-        self.asides.add(path, content)
+        in_words(self.try_put_aside(path, content))
     }
 
     fn asides(&mut self) -> Vec<(String, String)> {

@@ -40,6 +40,9 @@ struct Look<'a> {
 /// A file whose last change is no longer ago may be changed again without that showing in its stamp.
 const YOUNG_MS: u64 = 50;
 
+/// The same where stamps have no fractions of a second: jffs2 counts seconds, vfat every other one.
+const YOUNG_COARSE_MS: u64 = 2000 + YOUNG_MS;
+
 impl Look<'_> {
     fn at_root(&mut self, root: &str) -> io::Result<()> {
         self.store.watched.push(nearest(disk::split(Path::new(root)).0));
@@ -132,15 +135,20 @@ impl Look<'_> {
             return Ok(None);
         }
         let hash = hash(&content);
-        let now = i64::try_from(super::super::clock::wall_micros() / 1000).unwrap_or(i64::MAX);
-        let changed = before[0].saturating_mul(1000).saturating_add(before[1] / 1_000_000);
-        if now.abs_diff(changed) < YOUNG_MS {
+        if is_young(before, super::super::clock::wall_micros() / 1000) {
             self.store.is_unsteady = true;
         } else {
             self.known.insert(path.to_owned(), (before, hash));
         }
         Ok(Some(hash))
     }
+}
+
+/// Whether a file may be changed again without that showing.
+fn is_young([_, _, changed_s, fraction_ns, _, _]: Stamp, now_ms: u64) -> bool {
+    let changed_ms = changed_s.saturating_mul(1000).saturating_add(fraction_ns / 1_000_000);
+    let young_ms = if fraction_ns == 0 { YOUNG_COARSE_MS } else { YOUNG_MS };
+    i64::try_from(now_ms).unwrap_or(i64::MAX).abs_diff(changed_ms) < young_ms
 }
 
 fn held(path: &str, why: &str) -> Entry {
@@ -163,4 +171,28 @@ fn nearest(path: &Path) -> PathBuf {
         path = disk::split(path).0;
     }
     path.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_is_young_until_its_next_change_would_show() {
+        let stamp = |changed_s, fraction_ns| [0, 0, changed_s, fraction_ns, 1, 1];
+        for (stamp, now_ms, is) in [
+            (stamp(100, 1_000_000), 100_050, true),
+            (stamp(100, 1_000_000), 100_051, false),
+            (stamp(100, 999_000_000), 100_000, false),
+            (stamp(100, 0), 100_999, true),
+            (stamp(100, 0), 102_049, true),
+            (stamp(100, 0), 102_050, false),
+            // The clock was set back, or by years.
+            (stamp(100, 1_000_000), 99_990, true),
+            (stamp(i64::MAX, 1), 0, false),
+            (stamp(i64::MIN, 1), u64::MAX, false),
+        ] {
+            assert_eq!(is_young(stamp, now_ms), is, "{stamp:?} at {now_ms}");
+        }
+    }
 }

@@ -3,12 +3,11 @@
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::collect::IntoVec as _;
-use crate::disk::{self, OFlag};
+use crate::disk::{self, OFlag, Use};
 use crate::limits;
 use crate::sync::lease::file::{self, Clock};
 use crate::sync::lease::shadow::{Change, Found, Read, Shadow};
@@ -193,23 +192,10 @@ pub enum Steady {
 /// A server that is about to be stopped, or is stopped, does not write for long.
 const READS_MAX: usize = 3;
 
-/// Whether another process has the file open: a server that runs keeps it so. (The kernel lends a file to one process only
-/// while no other has it open.)
-#[allow(unsafe_code)]
+/// Whether another process has the file open: a server that runs keeps it so.
 pub fn is_open_elsewhere(path: &Path) -> bool {
-    let Ok(file) = disk::open(path, OFlag::O_RDONLY) else { return false };
-    // SAFETY: plain system calls on a descriptor that is open. Whoever opens the file meanwhile makes the kernel send
-    // the signal, and SIGURG does nothing.
-    let lent = unsafe {
-        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
-        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK)
-    };
-    // Something else than EAGAIN: this file system can't tell.
-    lent < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
+    disk::open(path, OFlag::O_RDONLY).is_ok_and(|file| disk::is_used(&file, Use::Any))
 }
-
-/// The same number on all of Linux.
-const F_SETSIG: libc::c_int = 10;
 
 /// Puts a new file in the place of one. A server that still runs goes on writing the old one, which nobody reads any more.
 fn replace(path: &Path, text: &str) -> io::Result<FileId> {

@@ -105,8 +105,14 @@ impl Party {
     /// A router that knows nothing but what is settled.
     pub fn new(rules: Rules, own: Hello, settled: Settled, now: Instant) -> Party {
         Party {
+            own: Hello {
+                version: wire::VERSION,
+                oldest: wire::OLDEST,
+                is_source: false,
+                roots: rules.roots.join("\n"),
+                ..own
+            },
             rules,
-            own: Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source: false, ..own },
             released: None,
             found: Vec::new(),
             scan_due: now,
@@ -131,8 +137,18 @@ impl Party {
         self.troubles.clear();
         self.fetch = None;
         self.level.retain(|root, _| rules.roots.contains(root));
+        // What was made of the source's with this router's own options is made anew. If others are kept now it may hold what is
+        // nowhere else; at a start nobody knows, and then it is no edit.
+        let is_other = rules.keep != self.rules.keep && !self.rules.roots.is_empty();
+        self.settled.retain(|_, agreed| {
+            let is_made = agreed.there != agreed.here;
+            agreed.there = agreed.here;
+            !(is_made && is_other)
+        });
+        self.own.roots = rules.roots.join("\n");
         self.rules = rules;
         self.scan_due = now;
+        self.routine_due = now;
     }
 
     /// The role: whether this router is the source.

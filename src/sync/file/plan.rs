@@ -38,11 +38,20 @@ pub struct Plan {
     pub waiting: Vec<(String, String)>,
 }
 
-/// Makes the plan. Both lists are in the order of their paths.
-pub fn plan(wanted: &[Entry], found: &[Entry], settled: &Settled, rules: &Rules) -> Plan {
+/// Makes the plan. Both lists are in the order of their paths; `is_known` says whether the source lists a path at all.
+pub fn plan(
+    wanted: &[Entry],
+    found: &[Entry],
+    settled: &Settled,
+    rules: &Rules,
+    is_known: &dyn Fn(&str) -> bool,
+) -> Plan {
     let mut plan = Plan::default();
+    for root in rules.roots.iter().filter(|root| !is_known(root)) {
+        note(root, "not in its lists", &mut plan.waiting);
+    }
     for here in found.iter().rev() {
-        if is_to_go(here, wanted, found, rules) {
+        if is_known(&here.path) && is_to_go(here, wanted, found, rules) {
             if here.path == rules.own {
                 let why = "the configuration in force is never removed";
                 note(&here.path, why, &mut plan.refused);

@@ -1,7 +1,7 @@
 //! What is said of files, as bytes in network order.
 //!
 //! ```text
-//! hello    version (1)  oldest (1)  source (1)  release  program
+//! hello    version (1)  oldest (1)  source (1)  release  program  roots
 //! list     number (4)  part (2)  last (1)  { kind (1)  mode (4)  uid (4)  gid (4)  size (4)  hash (32)  path }
 //! ask      hash (32)  offset (4)  path
 //! piece    hash (32)  offset (4)  bytes
@@ -16,6 +16,7 @@ use crate::limits;
 use crate::peer::message::clean;
 use crate::sync::bytes::{Bytes, put_text};
 
+use super::rules::is_within;
 use super::{Entry, Hash, Kind, Meta};
 
 /// The version that this program speaks.
@@ -62,6 +63,8 @@ pub struct Hello {
     pub release: String,
     /// The version of its program.
     pub program: String,
+    /// What it lists, a line each. Of anything else it does not know whether it is there.
+    pub roots: String,
 }
 
 impl Hello {
@@ -70,6 +73,7 @@ impl Hello {
         let mut out = vec![self.version, self.oldest, self.is_source.into()];
         put_text(&self.release, &mut out);
         put_text(&self.program, &mut out);
+        put_text(&self.roots, &mut out);
         out
     }
 
@@ -82,7 +86,13 @@ impl Hello {
             is_source: bytes.u8()? == 1,
             release: clean(bytes.text()?),
             program: clean(bytes.text()?),
+            roots: bytes.text().unwrap_or_default().to_owned(),
         })
+    }
+
+    /// Whether it lists a path, or a directory above it.
+    pub fn speaks_of(&self, path: &str) -> bool {
+        self.roots.lines().any(|root| is_within(path, root))
     }
 }
 
@@ -277,7 +287,7 @@ pub struct Report {
     pub told: Vec<Told>,
 }
 
-/// Something to be told of a path.
+/// Something to be told of a path. That of all paths is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// What is the matter.
@@ -304,18 +314,15 @@ impl Report {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = self.number.to_be_bytes().to_vec();
         out.push(self.is_settled.into());
-        for told in self.told.iter().take(TOLD_MAX) {
-            if out.len() > PART_BYTES {
+        for (at, told) in self.told.iter().enumerate() {
+            if at >= TOLD_MAX - 1 || out.len() > PART_BYTES {
+                // The rest is not known to be as the source has it, whatever it is.
+                if self.told.iter().skip(at).any(|told| told.what != Matter::Aside) {
+                    put_told(Matter::Waits, "", "", &mut out);
+                }
                 break;
             }
-            out.push(match told.what {
-                Matter::Failed => TOLD_FAILED,
-                Matter::Aside => TOLD_ASIDE,
-                Matter::Waits => TOLD_WAITS,
-            });
-            put_text(&told.path, &mut out);
-            let why: String = told.why.chars().take(WHY_CHARS).collect();
-            put_text(&why, &mut out);
+            put_told(told.what, &told.path, &told.why, &mut out);
         }
         out
     }
@@ -335,6 +342,17 @@ impl Report {
         }
         Some(report)
     }
+}
+
+fn put_told(what: Matter, path: &str, why: &str, out: &mut Vec<u8>) {
+    out.push(match what {
+        Matter::Failed => TOLD_FAILED,
+        Matter::Aside => TOLD_ASIDE,
+        Matter::Waits => TOLD_WAITS,
+    });
+    put_text(path, out);
+    let why: String = why.chars().take(WHY_CHARS).collect();
+    put_text(&why, out);
 }
 
 const TOLD_FAILED: u8 = 0;

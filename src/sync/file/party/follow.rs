@@ -10,7 +10,7 @@ use super::super::plan::{Act, Plan, Step, find, is_settled, plan};
 use super::super::rules::is_within;
 use super::super::wire::{self, Ask, Matter, Piece, Report, Told, kind};
 use super::super::{Agreed, Disk, Entry, Hash, Kind, check, hash, keep};
-use super::{Out, Party, forget_others};
+use super::{Out, Party, Peer, forget_others};
 
 /// A content on its way.
 #[derive(Debug)]
@@ -45,13 +45,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// First wait before what failed is tried again; doubles.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
+/// What could not be done is looked at again after this time: it may be another file at every look, while it is written.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// See [`RETRY_FIRST`].
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Party {
     /// The router to follow: the one that is the source, if there is one and not more.
     pub(super) fn followed(&self) -> Option<PeerId> {
-        let fits = |peer: &super::Peer| {
+        let fits = |peer: &Peer| {
             peer.hello.as_ref().is_some_and(|hello| hello.is_source && self.obstacle(hello).is_none())
         };
         let mut sources = self.peers.iter().filter(|(_, peer)| fits(peer));
@@ -72,7 +75,7 @@ impl Party {
         }
         let Some(peer) = self.peers.get(&id) else { return };
         let number = peer.list.number;
-        let plan = plan(&peer.list.entries, &self.found, &self.settled, &self.rules);
+        let plan = self.plan(peer);
         let (mut is_at_work, mut fetch) = (false, None);
         for step in &plan.steps {
             let entry = &step.entry;
@@ -85,10 +88,15 @@ impl Party {
                 continue;
             }
             match self.carry_out(step, disk) {
-                Ok(()) => drop(self.troubles.remove(&entry.path)),
-                Err(why) => self.fail(entry, why, now),
+                Ok(()) => {
+                    self.troubles.remove(&entry.path);
+                    self.touched(now);
+                }
+                Err(why) => {
+                    self.fail(entry, why, now);
+                    self.touched(now.after(BREATH));
+                }
             }
-            self.touched(now);
             is_at_work = true;
         }
         if !is_at_work {
@@ -99,6 +107,12 @@ impl Party {
             self.conclude(&plan, now, disk);
         }
         self.tell(id, number, is_settled, &plan);
+    }
+
+    /// What is to be done to be as another router.
+    pub(super) fn plan(&self, peer: &Peer) -> Plan {
+        let is_known = |path: &str| peer.hello.as_ref().is_some_and(|hello| hello.speaks_of(path));
+        plan(&peer.list.entries, &self.found, &self.settled, &self.rules, &is_known)
     }
 
     fn fetch_next(&mut self, peer: PeerId, next: Option<&Entry>, now: Instant, disk: &mut dyn Disk) {
@@ -294,11 +308,11 @@ impl Party {
         for (path, why) in &plan.refused {
             add(Matter::Failed, path, why);
         }
-        for (path, place) in &self.asides {
-            add(Matter::Aside, path, place);
-        }
         for (path, why) in &plan.waiting {
             add(Matter::Waits, path, why);
+        }
+        for (path, place) in &self.asides {
+            add(Matter::Aside, path, place);
         }
         let report = Report { number, is_settled, told };
         if report != self.report {

@@ -19,6 +19,8 @@ struct Memory {
     done: Vec<String>,
     /// What goes wrong with everything that writes.
     broken: Option<&'static str>,
+    /// Somebody writes to all files without end.
+    is_growing: bool,
     /// What somebody writes into a file between a look at it and its replacement.
     edit: Option<Vec<u8>>,
 }
@@ -44,6 +46,9 @@ impl Memory {
 
 impl Disk for Memory {
     fn scan(&mut self) -> Vec<Entry> {
+        if self.is_growing {
+            self.files.values_mut().for_each(|content| content.push(b'.'));
+        }
         let mut all: Vec<Entry> = self.files.iter().map(|(path, content)| file(path, content)).collect();
         all.extend(self.links.iter().map(|path| entry(path, Kind::Held("a symbolic link".into()))));
         all.sort_by(|one, other| one.path.cmp(&other.path));
@@ -116,7 +121,7 @@ fn party() -> Party {
 
 fn hello(is_source: bool) -> Hello {
     let (release, program) = ("25.12".into(), "1".into());
-    Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source, release, program }
+    Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source, release, program, roots: "/etc".into() }
 }
 
 fn said(party: &mut Party, disk: &mut Memory, what: u8, body: &[u8]) -> Vec<(u8, Vec<u8>)> {
@@ -194,7 +199,7 @@ fn edit_made_while_a_file_is_replaced_or_removed_is_put_aside_as_any_other() {
     assert_eq!(disk.asides, kept);
 
     disk.edit = Some(b"hastier".to_vec());
-    let mut list = encode_list(8, &[entry("/etc/app", Kind::Dir)]);
+    let mut list = encode_list(8, &[entry("/etc/app", Kind::Dir), file(HOSTS, b"new")]);
     disk.files.insert("/etc/app/x".into(), b"mine".to_vec());
     party.touched(NOW);
     said(&mut party, &mut disk, kind::LIST, &list.swap_remove(0));
@@ -383,6 +388,81 @@ fn full_disk_and_no_room_to_put_aside_are_shown_and_tried_again_ever_more_seldom
     party.work(now, &mut disk);
     assert_eq!(disk.done, ["aside /etc/hosts", "replace /etc/hosts"]);
     assert_eq!(party.view(now).rows[0].state, State::Differs);
+}
+
+#[test]
+fn what_another_router_could_not_take_is_not_known_to_be_there_however_much_that_is() {
+    let mut theirs = Memory { broken: Some("No space left on device"), ..Memory::default() };
+    let mut disk = Memory::default();
+    for number in 0..40 {
+        disk.files.insert(format!("/etc/app/{number:02}"), format!("content {number}").into_bytes());
+    }
+    let (mut follower, mut messages) = follower(&mut theirs, &disk.scan());
+    for (path, content) in &disk.files {
+        assert_eq!(asks(&messages), [(path.clone(), 0)]);
+        messages = said(&mut follower, &mut theirs, kind::PIECE, &piece(content, 0, content));
+    }
+    let report = last_report(&messages);
+    assert!(report.is_settled);
+
+    let mut party = party();
+    party.set_source(true, NOW);
+    party.work(NOW, &mut disk);
+    let report = Report { number: party.number, ..report };
+    said(&mut party, &mut disk, kind::REPORT, &report.encode());
+    assert!(party.settled.is_empty(), "{} of them are not there", party.settled.len());
+}
+
+#[test]
+fn file_that_cannot_be_removed_while_it_grows_is_not_looked_at_without_a_pause() {
+    let mut disk = Memory { broken: Some("it is being written"), is_growing: true, ..Memory::default() };
+    disk.files.insert("/etc/app/x".into(), Vec::new());
+    let (mut party, _) = follower(&mut disk, &[entry("/etc/app", Kind::Dir)]);
+    assert!(party.next_deadline() > NOW);
+    let later = party.next_deadline();
+    disk.is_growing = false;
+    party.work(later, &mut disk);
+    assert!(party.view(later).is_pulled);
+    disk.broken = None;
+    party.work(later.after(Duration::from_secs(1)), &mut disk);
+    assert!(disk.files.is_empty() && disk.asides.len() == 1);
+}
+
+#[test]
+fn option_that_is_kept_no_longer_follows_and_what_it_was_here_is_put_aside() {
+    const NETWORK: &str = "/etc/config/network";
+    let text = |address: &str| format!("config interface 'lan'\n\toption ipaddr '{address}'\n").into_bytes();
+    let (own, theirs) = (text("2"), text("1"));
+    let rules = |keep: &[String]| Rules {
+        roots: vec![NETWORK.into()],
+        keep: keep.to_vec(),
+        uci: "/etc/config".into(),
+        ..Rules::default()
+    };
+    let kept = ["network.lan.ipaddr".to_owned()];
+    for is_restarted in [false, true] {
+        let mut disk = Memory::default();
+        disk.files.insert(NETWORK.into(), own.clone());
+        let mut party = party();
+        let mut told = |party: &mut Party, keep: &[String]| {
+            party.configure(rules(keep), NOW);
+            let mut messages = said(party, &mut disk, kind::HELLO, &hello(true).encode());
+            let list = encode_list(7, &[file(NETWORK, &theirs)]).swap_remove(0);
+            messages.extend(said(party, &mut disk, kind::LIST, &list));
+            assert_eq!(asks(&messages), [(NETWORK.to_owned(), 0)], "{keep:?}");
+            said(party, &mut disk, kind::PIECE, &piece(&theirs, 0, &theirs));
+            assert!(party.view(NOW).is_pulled);
+            (disk.files[NETWORK].clone(), disk.asides.len())
+        };
+        assert_eq!(told(&mut party, &kept), (own.clone(), 0));
+        if is_restarted {
+            party = Party::new(Rules::default(), hello(false), party.settled, NOW);
+            party.up(B, NOW);
+            // What is settled goes into nobody's way.
+            assert_eq!(told(&mut party, &kept), (own.clone(), 0));
+        }
+        assert_eq!(told(&mut party, &[]), (theirs.clone(), 1));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::engine::Instant;
 use crate::sorted::Map;
 
 use super::super::Kind;
-use super::super::plan::{find, plan};
+use super::super::plan::find;
 use super::super::rules::is_within;
 use super::super::wire::Matter;
 use super::source::UNRELEASED;
@@ -199,7 +199,7 @@ impl Party {
             self.say_of_all(State::Pending, why, &mut said);
             return said;
         };
-        let plan = plan(&peer.list.entries, &self.found, &self.settled, &self.rules);
+        let plan = self.plan(peer);
         for step in &plan.steps {
             let path = &step.entry.path;
             if !self.troubles.contains_key(path) {

@@ -24,7 +24,7 @@ fn held(path: &str) -> Entry {
 
 /// The steps in words, with what is refused and what waits.
 fn planned(wanted: &[Entry], found: &[Entry]) -> Vec<String> {
-    let plan = plan(wanted, found, &Settled::new(), &rules());
+    let plan = plan(wanted, found, &Settled::new(), &rules(), &|_| true);
     let word = |step: &Step| match step.act {
         Act::Remove => format!("remove {}", step.entry.path),
         Act::MakeDir => format!("make {}", step.entry.path),
@@ -42,6 +42,16 @@ fn what_lacks_is_fetched_what_differs_is_fetched_and_what_is_too_much_is_removed
     let found = [dir("/etc/app"), file("/etc/app/b", 9), file("/etc/app/c", 4), file("/etc/hosts", 3)];
     assert_eq!(planned(&wanted, &found), ["remove /etc/app/c", "fetch /etc/app/a", "fetch /etc/app/b"]);
     assert_eq!(planned(&wanted, &wanted), [""; 0]);
+}
+
+#[test]
+fn what_the_source_does_not_list_at_all_is_left_alone_and_waits() {
+    let found = [dir("/etc/app"), file("/etc/app/a", 1), file("/etc/hosts", 3)];
+    let plan =
+        plan(&[dir("/etc/app")], &found, &Settled::new(), &rules(), &|path| is_within(path, "/etc/app"));
+    assert_eq!(plan.steps, [step(Act::Remove, &found[1])]);
+    let waiting: Vec<_> = plan.waiting.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(waiting, ["/etc/hosts", "/etc/config/gwha"]);
 }
 
 #[test]
@@ -92,9 +102,9 @@ fn content_that_was_made_of_the_sources_is_the_same() {
     let agreed = Agreed { there: [1; 32], here: [2; 32] };
     let mut settled = Settled::new();
     settled.insert("/etc/hosts".into(), agreed);
-    let again = plan(&[file("/etc/hosts", 1)], &[file("/etc/hosts", 2)], &settled, &rules());
+    let again = plan(&[file("/etc/hosts", 1)], &[file("/etc/hosts", 2)], &settled, &rules(), &|_| true);
     assert_eq!((again.steps.len(), again.same.get("/etc/hosts")), (0, Some(&agreed)));
-    let edited = plan(&[file("/etc/hosts", 1)], &[file("/etc/hosts", 3)], &settled, &rules());
+    let edited = plan(&[file("/etc/hosts", 1)], &[file("/etc/hosts", 3)], &settled, &rules(), &|_| true);
     assert_eq!(edited.steps.len(), 1);
 }
 

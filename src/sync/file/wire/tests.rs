@@ -37,8 +37,15 @@ proptest! {
 
 #[test]
 fn messages_come_back_as_they_were_sent() {
-    let hello =
-        Hello { version: 3, oldest: 2, is_source: true, release: "24.10".into(), program: "0.1".into() };
+    let hello = Hello {
+        version: 3,
+        oldest: 2,
+        is_source: true,
+        release: "24.10".into(),
+        program: "0.1".into(),
+        roots: "/etc/a\n/b".into(),
+    };
+    assert!(hello.speaks_of("/etc/a") && hello.speaks_of("/b/c") && !hello.speaks_of("/etc/ab"));
     assert_eq!(Hello::decode(&hello.encode()), Some(hello));
     let ask = Ask { hash: [7; 32], offset: 9, path: "/etc/hosts".into() };
     assert_eq!(Ask::decode(&ask.encode()), Some(ask));
@@ -52,6 +59,26 @@ fn messages_come_back_as_they_were_sent() {
     });
     let report = Report { number: 5, is_settled: true, told: told.to_vec() };
     assert_eq!(Report::decode(&report.encode()), Some(report));
+}
+
+#[test]
+fn failures_for_which_a_report_has_no_room_are_those_of_any_file() {
+    let told = |what, count| {
+        let one = |at| Told {
+            what,
+            path: format!("/etc/app/{at}{}", "x".repeat(1000)),
+            why: "\u{1f4a5}".repeat(300),
+        };
+        (0..count).map(one).collect::<Vec<_>>()
+    };
+    let coming = |told| Report::decode(&Report { number: 5, is_settled: true, told }.encode()).unwrap();
+    for (what, count) in [(Matter::Failed, 33), (Matter::Waits, 33), (Matter::Failed, 20)] {
+        let report = coming(told(what, count));
+        let rest = Told { what: Matter::Waits, path: String::new(), why: String::new() };
+        assert_eq!(report.told.last(), Some(&rest), "{what:?}");
+    }
+    // What is put aside says nothing of what is here.
+    assert!(coming(told(Matter::Aside, 33)).told.iter().all(|told| told.what == Matter::Aside));
 }
 
 fn entry(path: &str) -> Entry {

@@ -155,6 +155,8 @@ impl Puppet {
             is_source,
             release: String::new(),
             program: program.into(),
+            // Whatever there is.
+            roots: "\n".into(),
         };
         self.say(kind::HELLO, hello.encode());
     }

@@ -96,7 +96,9 @@ fn follow(dir: &Path, master: &Tree) -> Report {
     store.configure(&rules(dir));
     let mut party = Party::new(rules(dir), Hello::default(), store.recall(), clock::now());
     party.up(MASTER, clock::now());
-    let hello = Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source: true, ..Hello::default() };
+    let roots = rules(dir).roots.join("\n");
+    let hello =
+        Hello { version: wire::VERSION, oldest: wire::OLDEST, is_source: true, roots, ..Hello::default() };
     party.said(MASTER, kind::HELLO, &hello.encode(), clock::now(), &mut store);
     let mut entries: Vec<Entry> = master.iter().map(|(name, what)| entry(dir, name, what)).collect();
     entries.sort_by(|one, other| one.path.cmp(&other.path));
