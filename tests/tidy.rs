@@ -49,7 +49,6 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/exec/announce.rs", "link-layer address of a packet socket"),
     ("src/probe/socket.rs", "link-layer addresses, interface requests"),
     ("src/exec/child.rs", "pidfd_open has no safe wrapper"),
-    ("src/disk.rs", "renameat2 has one for another C library only"),
     ("src/daemon/poller.rs", "a signal in a test"),
     ("src/daemon/realtime.rs", "musl has no sched_setscheduler, nix neither"),
     ("src/main.rs", "what the C library starts is no safe function"),
